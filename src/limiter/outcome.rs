@@ -1,0 +1,37 @@
+//! What one attempt taught, and why a request is turned away.
+
+use std::time::Duration;
+
+/// What the answer to one attempt meant for the quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The upstream took the request: any answer that is not one of the below.
+    Accepted,
+    /// A quota 429.
+    RateLimited {
+        /// How long the upstream asked to be left alone, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// A 502, 503 or 504, or workers that were all busy. Says nothing about the quota.
+    Unavailable {
+        /// How long the upstream asked to be left alone, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing was learned: no connection, no answer, or nobody waited for it.
+    Unknown,
+}
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedBecause {
+    /// As many wait as may.
+    QueueFull,
+    /// The predicted wait is longer than the request may wait.
+    WouldMissDeadline,
+    /// Not even a retry after the longest pause clients accept (60 s) would be served in time.
+    DeadlineUnreachable,
+    /// It waited as long as it may.
+    TimedOut,
+    /// The sidecar is shutting down.
+    Draining,
+}

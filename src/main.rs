@@ -1,0 +1,3 @@
+//! The `pacer` program.
+
+fn main() {}
