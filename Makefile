@@ -1,0 +1,86 @@
+# The front door: every command a person or CI runs. `make help` lists the targets.
+#
+# Variables, set as `make VARIABLE=value TARGET`:
+#   ARGS        passed on to the program by `demo`, to the tests by `unit`
+#   PACER_BIN   the binary under test in `clients` (default: the debug build)
+#   PYTHON      the Python 3 that makes the test environments (default: python3)
+#   NODE        the Node.js that runs the Node SDK tests (default: node)
+# The environment's CARGO_TARGET_DIR and XDG_CACHE_HOME are honoured.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The steps share two things, cargo's lock and the processor: in order they are quicker to read.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+ARGS ?=
+PYTHON ?= python3
+NODE ?= node
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+PACER_BIN ?= $(abspath $(TARGET_DIR)/debug/pacer)
+export PYTHON NODE PACER_BIN
+
+.PHONY: help
+help: ## List every target
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## Show the sidecar at work, with no cluster and no key (ARGS="--duration 30s")
+	cargo run --release --locked -- demo $(ARGS)
+
+.PHONY: build
+build: ## Build the debug binary
+	cargo build --locked
+
+.PHONY: dist
+dist: ## Build what ships: smallest and fastest, slow to link
+	cargo build --locked --profile dist
+	@ls -l $(TARGET_DIR)/dist/pacer
+
+.PHONY: fmt
+fmt: ## Format the sources
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## Check the format, then every lint, with no warning allowed
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+.PHONY: unit
+unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain")
+	cargo test --locked $(ARGS)
+
+.PHONY: readme
+readme: build ## Run every command the README shows
+	@tests/tools.sh $(PYTHON) curl
+	$(PYTHON) tests/readme.py README.md
+
+.PHONY: clients
+clients: build ## Run the OpenAI SDKs (Python 1.x, 2.x, 3.x; Node 6.x, 7.x) against the sidecar
+	@tests/tools.sh $(PYTHON) venv $(NODE) npm
+	tests/clients/run.sh
+
+.PHONY: clients-lock
+clients-lock: ## Renew the pinned versions of what the SDKs depend on
+	@tests/tools.sh $(PYTHON) venv $(NODE) npm
+	tests/clients/lock.sh
+
+.PHONY: bench
+bench: ## Measure what a grant costs with 10, 1,000 and 100,000 waiting
+	cargo bench --locked
+
+.PHONY: deny
+deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)
+	cargo deny --locked check
+
+.PHONY: test
+test: tools lint unit readme clients ## Run every test: lints, Rust, the README's commands, the SDKs
+	@printf '\nmake test: lints, Rust tests, README commands and client SDKs all passed\n'
+
+# First, so that a missing tool is told before ten minutes of building.
+.PHONY: tools
+tools:
+	@tests/tools.sh cargo $(PYTHON) venv $(NODE) npm curl
