@@ -17,8 +17,8 @@ check() {
     case "$1" in
     cargo) command -v cargo >/dev/null || lacks "cargo (Rust 1.89 or newer)" "see https://rustup.rs" ;;
     "$python")
-        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
-            lacks "$python (3.10 or newer)" "apt-get install python3, or: make PYTHON=/path/to/python3"
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+            lacks "$python (3.11 or newer)" "apt-get install python3, or: make PYTHON=/path/to/python3"
         ;;
     venv)
         "$python" -c 'import venv, ensurepip' 2>/dev/null ||
