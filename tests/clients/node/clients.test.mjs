@@ -27,7 +27,7 @@ const textOf = (chunk) => chunk.choices[0].delta.content;
 
 for (const name of ["openai-previous", "openai-latest"]) {
   const { OpenAI } = installed(name);
-  const { version } = installed(`${name}/package.json`);
+  const { VERSION } = installed(`${name}/version`);
 
   /** Gives a test an upstream and a sidecar, and ends both. */
   const claim = (title, spec, body) =>
@@ -61,7 +61,7 @@ for (const name of ["openai-previous", "openai-latest"]) {
     assert.ok(Number(headers.get("retry-after-ms")) > 0);
   };
 
-  describe(`OpenAI Node SDK ${version}`, () => {
+  describe(`OpenAI Node SDK ${VERSION}`, () => {
     claim("a plain completion says how much of the quota is left", UNLIMITED, async ({ client }) => {
       const { data, response } = await client().chat.completions.create(user("hello")).withResponse();
       assert.equal(data.choices[0].message.content, "hello");
@@ -145,9 +145,10 @@ for (const name of ["openai-previous", "openai-latest"]) {
       assertTellsWhenToTryAgain(error);
     });
 
-    claim("a wait longer than the client's own timeout is refused at once", ONE_A_MINUTE, async ({ client }) => {
+    claim("a wait longer than the call's own timeout is refused at once", ONE_A_MINUTE, async ({ client }) => {
       await ask(client(), "first");
-      // Were the timeout not respected, the SDK would throw APIConnectionTimeoutError.
+      // Were the timeout not respected, the SDK would throw APIConnectionTimeoutError. It tells the
+      // server of a timeout given with the call, not of the client's own.
       const error = await refusal(ask(client(), "in a hurry", { timeout: 10_000 }), OpenAI.RateLimitError);
       assert.equal(error.headers.get("x-pacer-reason"), "would_miss_deadline");
       assertTellsWhenToTryAgain(error);
@@ -162,7 +163,7 @@ for (const name of ["openai-previous", "openai-latest"]) {
         waiting.push(ask(patient, "patient", { signal: leaving.signal }));
         await eventually(async () => (await sidecar.waiting()) === depth, "one more waiting request");
       }
-      const hopeless = ask(client({ timeout: 10_000, maxRetries: 2 }), "hopeless");
+      const hopeless = ask(client({ maxRetries: 2 }), "hopeless", { timeout: 10_000 });
       assert.equal((await refusal(hopeless, OpenAI.RateLimitError)).code, "deadline_unreachable");
       assert.equal(await sidecar.refusals("deadline_unreachable"), 1);
       // Who aborts while waiting leaves the queue at once.
