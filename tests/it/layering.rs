@@ -213,7 +213,7 @@ fn what_is_no_import_is_no_breach() {
     clean("limiter.rs", "//! See [`crate::scheduler`], tokio::time and /* crate::api */.");
     clean("limiter.rs", "const A: &str = r#\"tokio::x \" crate::api\"#; const C: char = '\"';");
     clean("limiter.rs", "#[cfg(test)]\nmod tests { use proptest::x; use tokio::y; fn f() { {} } }");
-    clean("limiter/queue/tests.rs", "use tokio::time::Instant;");
+    clean("limiter/tests/invariants.rs", "use tokio::time::Instant;");
     clean("limiter/queue.rs", "use super::bytes::x; use self::http::y; fn f<'a>(http: &'a str) {}");
     clean("proxy.rs", "use crate::limiter::{Priority, settings::{Rate, WhenFull}};\nuse axum::Router;");
 }

@@ -30,8 +30,8 @@ impl<'a> Source<'a> {
         Self {
             layer: modules.first().cloned().unwrap_or_default(),
             depth: modules.len(),
-            // Such a file is declared under `#[cfg(test)]`: it has no other use.
-            is_test: modules.last().is_some_and(|name| name == "tests"),
+            // Such a module is declared under `#[cfg(test)]`: it has no other use.
+            is_test: modules.iter().any(|name| name == "tests"),
             code: without_tests(&without_text(text)),
             dependencies,
         }
