@@ -126,7 +126,10 @@ impl Sidecar {
             tracing::warn!(in_flight = self.in_flight(), "refusing requests that still wait");
             self.scheduler.refuse_waiting();
             if timeout_at(deadline, self.served.cancelled()).await.is_err() {
-                tracing::warn!(in_flight = self.in_flight(), "the grace period is over; cutting requests off");
+                tracing::warn!(
+                    in_flight = self.in_flight(),
+                    "the grace period is over; cutting requests off"
+                );
             }
         }
         self.drain.finish().await;
