@@ -122,7 +122,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Stop>
 fn grammar() -> clap::Command {
     Cli::command().mut_subcommands(|subcommand| {
         subcommand.allow_negative_numbers(true).mut_args(|arg| {
-            let is_empty = arg.get_env().and_then(variable).is_none();
+            let value = arg.get_env().and_then(std::env::var_os);
+            let is_empty = value.is_some_and(|value| value.is_empty());
             if is_empty { arg.env(None) } else { arg }
         })
     })
