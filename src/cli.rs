@@ -124,7 +124,7 @@ fn grammar() -> clap::Command {
         subcommand.allow_negative_numbers(true).mut_args(|arg| {
             let value = arg.get_env().and_then(std::env::var_os);
             let is_empty = value.is_some_and(|value| value.is_empty());
-            if is_empty { arg.env(None) } else { arg }
+            if is_empty { arg.env(None) } else { arg.hide_env_values(true) }
         })
     })
 }
