@@ -33,7 +33,7 @@ struct Live {
 
 /// Whether requests would be served well right now.
 #[derive(Debug, Default, Serialize)]
-struct Ready {
+struct Readiness {
     ready: bool,
     upstream_reachable: Option<bool>,
     queue_healthy: Option<bool>,
@@ -50,15 +50,15 @@ async fn live(Shared(state): Shared<Arc<State>>) -> Json<Live> {
     Json(Live { status: "ok", uptime: state.uptime().as_secs(), version: env!("CARGO_PKG_VERSION") })
 }
 
-async fn ready(Shared(state): Shared<Arc<State>>) -> (StatusCode, Json<Ready>) {
+async fn ready(Shared(state): Shared<Arc<State>>) -> (StatusCode, Json<Readiness>) {
     let checked = state.checker.ask().await;
     let unready = state.parts.readiness.check().err();
-    let answer = Ready::new(checked, unready, Instant::now());
+    let answer = Readiness::new(checked, unready, Instant::now());
     let status = if answer.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(answer))
 }
 
-impl Ready {
+impl Readiness {
     fn new(checked: Option<Checked>, unready: Option<Unready>, now: Instant) -> Self {
         let Some(checked) = checked else {
             return Self {
