@@ -4,4 +4,5 @@ pub mod api;
 pub mod file_watch;
 pub mod limiter;
 pub mod metrics;
+pub mod policy;
 pub mod scheduler;
