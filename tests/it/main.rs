@@ -1,1 +1,3 @@
+//! One binary for all tests that run the sidecar or the program.
 
+mod metrics_doc;
