@@ -1,3 +1,4 @@
-//! The integration tests: one binary, one module a subject.
+//! One binary for all tests that run the sidecar or the program.
 
 mod layering;
+mod metrics_doc;
