@@ -1,5 +1,6 @@
 //! Pacer: a sidecar that paces calls to an LLM API with a small, shared quota.
 
+pub mod demo;
 pub mod file_watch;
 pub mod limiter;
 pub mod metrics;
