@@ -23,6 +23,11 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
+    /// Another sequence, which this one decides.
+    pub fn split(&mut self) -> Self {
+        Self::new(self.next())
+    }
+
     /// A number from 0 up to but not including `bound`; 0 when there is none.
     pub fn below(&mut self, bound: u64) -> u64 {
         // The modulo's bias is below one in 10^9 for the bounds of this program.
