@@ -1,0 +1,46 @@
+//! What the kubelet asks: small answers from atomics.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::routing::get;
+use http::StatusCode;
+
+use super::State;
+
+/// A probe's answer; the body is for people.
+type Answer = (StatusCode, &'static str);
+
+/// `/livez`, `/readyz` and `/startupz`.
+pub(super) fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .route("/startupz", get(started))
+        .with_state(state)
+}
+
+/// Fails only when waiting requests would never be served: a restart helps then, and only then.
+async fn live(Shared(state): Shared<Arc<State>>) -> Answer {
+    if state.parts.scheduler.is_alive() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the scheduler has stopped\n")
+    }
+}
+
+async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
+    match state.parts.readiness.check() {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(unready) => (StatusCode::SERVICE_UNAVAILABLE, unready.as_str()),
+    }
+}
+
+async fn started(Shared(state): Shared<Arc<State>>) -> Answer {
+    if state.parts.readiness.is_started() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
+    }
+}

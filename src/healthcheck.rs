@@ -1,0 +1,110 @@
+//! `pacer healthcheck`: asks a sidecar's probe, for images without a shell.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Probes answer from memory; who needs longer is not well.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// More of an answer than its status line and the line that says why is not read.
+const ANSWER_LIMIT: u64 = 4096;
+
+/// Which question is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Question {
+    /// `/livez`: whether a restart would help.
+    #[default]
+    Live,
+    /// `/readyz`: whether requests are taken.
+    Ready,
+}
+
+impl Question {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Live => "/livez",
+            Self::Ready => "/readyz",
+        }
+    }
+}
+
+/// The answer was not `200 OK`, or there was none.
+#[derive(Debug, thiserror::Error)]
+pub enum Unhealthy {
+    /// The sidecar said no.
+    #[error("http://{address}{path}: {answer}")]
+    Refused {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What it was asked.
+        path: &'static str,
+        /// Status line and reason.
+        answer: String,
+    },
+    /// Nobody answered.
+    #[error("http://{address}: {source}")]
+    Unreachable {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// Why there was no answer.
+        source: std::io::Error,
+    },
+    /// The answer did not come in time.
+    #[error("http://{address}: no answer within {TIMEOUT:?}")]
+    TimedOut {
+        /// Where it was asked.
+        address: SocketAddr,
+    },
+}
+
+/// Asks the sidecar whose probes are at `address`.
+///
+/// # Errors
+/// [`Unhealthy`], whose text says where it was asked and what came back.
+pub async fn ask(address: SocketAddr, question: Question) -> Result<(), Unhealthy> {
+    let path = question.path();
+    let answer = timeout(TIMEOUT, get(address, path))
+        .await
+        .map_err(|_| Unhealthy::TimedOut { address })?
+        .map_err(|source| Unhealthy::Unreachable { address, source })?;
+    if answer.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    Err(Unhealthy::Refused { address, path, answer: summary(&answer) })
+}
+
+async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_LIMIT).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// The status and the first line of the body, on one line.
+fn summary(answer: &str) -> String {
+    let status = answer.lines().next().unwrap_or("an empty answer");
+    let status = status.strip_prefix("HTTP/1.1 ").unwrap_or(status);
+    match answer.split_once("\r\n\r\n").and_then(|(_, body)| body.lines().next()) {
+        Some(reason) => format!("{status}: {reason}"),
+        None => status.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_the_status_and_why() {
+        let answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\ndraining\n";
+        assert_eq!(summary(answer), "503 Service Unavailable: draining");
+        assert_eq!(summary("SSH-2.0-x"), "SSH-2.0-x");
+        assert_eq!(summary(""), "an empty answer");
+    }
+}

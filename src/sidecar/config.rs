@@ -1,0 +1,59 @@
+//! What a sidecar needs to start.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::limiter::Settings;
+use crate::policy::Source;
+use crate::proxy::{KeySource, UpstreamBase};
+
+/// The proxy's port, fixed by the product's origin.
+pub const PROXY_PORT: u16 = 9190;
+
+/// The port of probes and metrics, fixed by the product's origin.
+pub const ADMIN_PORT: u16 = 9191;
+
+/// The largest body: a vision request with a few images is below 20 MiB.
+const BODY_LIMIT: usize = 32 << 20;
+
+/// All bodies together: eight of the largest, half of what a small pod may use.
+const BODY_BUDGET: usize = 256 << 20;
+
+/// What a sidecar needs to start; everything else is a policy's.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the proxy listens. Port 0 lets the system choose.
+    pub proxy_addr: SocketAddr,
+    /// Where probes, metrics and the status are. Port 0 lets the system choose.
+    pub admin_addr: SocketAddr,
+    /// Where requests go.
+    pub upstream: UpstreamBase,
+    /// The `provider` label of the upstream's metrics.
+    pub provider: String,
+    /// The key that is attached to requests.
+    pub key: KeySource,
+    /// What decides the settings.
+    pub policy: Source,
+    /// The settings in force until a policy is known.
+    pub bootstrap: Settings,
+    /// Bytes one request body may hold.
+    pub body_limit: usize,
+    /// Bytes all request bodies together may hold.
+    pub body_budget: usize,
+}
+
+impl Config {
+    /// The defaults of `pacer run` in front of `upstream`.
+    pub fn new(upstream: UpstreamBase) -> Self {
+        Self {
+            proxy_addr: (Ipv4Addr::LOCALHOST, PROXY_PORT).into(),
+            admin_addr: (Ipv4Addr::UNSPECIFIED, ADMIN_PORT).into(),
+            upstream,
+            provider: "nvidia".into(),
+            key: KeySource::None,
+            policy: Source::Environment,
+            bootstrap: Settings::default(),
+            body_limit: BODY_LIMIT,
+            body_budget: BODY_BUDGET,
+        }
+    }
+}
