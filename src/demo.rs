@@ -19,7 +19,7 @@ pub mod upstream;
 mod view;
 mod workload;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -71,7 +71,9 @@ const KEY: &str = "demo-key";
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let out = io::stdout();
-    let mut screen = Screen::new(&out, out.is_terminal());
+    let terminal = out.is_terminal();
+    // A frame of the table is one write: no half of it is ever seen.
+    let mut screen = Screen::new(BufWriter::new(out), terminal);
     let demo = Demo::start(options).await?;
     tokio::select! {
         played = demo.play(&mut screen) => played?,

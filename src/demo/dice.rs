@@ -24,6 +24,7 @@ impl Dice {
     }
 
     /// Another sequence, which this one decides.
+    #[must_use]
     pub fn split(&mut self) -> Self {
         Self::new(self.next())
     }

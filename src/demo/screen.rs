@@ -54,16 +54,14 @@ impl<W: Write> Screen<W> {
             return self.out.flush();
         }
         let lines = table::table(view);
-        // One write, so that no half-drawn table is ever seen.
-        let mut frame = format!("{HIDE_CURSOR}{NO_WRAP}");
+        write!(self.out, "{HIDE_CURSOR}{NO_WRAP}")?;
         if self.drawn > 0 {
-            frame.push_str(&format!("\x1b[{}A\r", self.drawn));
+            write!(self.out, "\x1b[{}A\r", self.drawn)?;
         }
         for line in &lines {
-            frame.push_str(&format!("{CLEAR_LINE}{line}\r\n"));
+            write!(self.out, "{CLEAR_LINE}{line}\r\n")?;
         }
         self.drawn = lines.len();
-        self.out.write_all(frame.as_bytes())?;
         self.out.flush()
     }
 
