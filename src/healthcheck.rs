@@ -46,7 +46,7 @@ pub enum Unhealthy {
         answer: String,
     },
     /// Nobody answered.
-    #[error("http://{address}: {source}")]
+    #[error("http://{address} does not answer")]
     Unreachable {
         /// Where it was asked.
         address: SocketAddr,

@@ -1,6 +1,7 @@
 //! Pacer: a sidecar that paces calls to an LLM API with a small, shared quota.
 
 pub mod admin;
+pub mod cli;
 pub mod demo;
 pub mod drain;
 pub mod file_watch;
@@ -9,6 +10,7 @@ pub mod limiter;
 pub mod metrics;
 pub mod policy;
 pub mod proxy;
+pub mod runtime;
 pub mod scheduler;
 pub mod server;
 pub mod sidecar;

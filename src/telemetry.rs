@@ -26,6 +26,23 @@ pub enum Format {
     Text,
 }
 
+/// The word names no format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("json or text")]
+pub struct InvalidFormat;
+
+impl FromStr for Format {
+    type Err = InvalidFormat;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word.to_ascii_lowercase().as_str() {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err(InvalidFormat),
+        }
+    }
+}
+
 /// Which events are logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
@@ -33,7 +50,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Events of `level` and above.
+    /// Events of `level` and above; a dependency's only down to `info`.
     pub fn from_level(level: LevelFilter) -> Self {
         let others = level.min(LevelFilter::INFO);
         Self { directives: format!("{others},{OWN_TARGET}={level}") }

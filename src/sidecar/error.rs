@@ -48,8 +48,5 @@ impl fmt::Display for BindError {
     }
 }
 
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
+/// The text holds the system's reason; it is not repeated as a source.
+impl std::error::Error for BindError {}

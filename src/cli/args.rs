@@ -1,0 +1,222 @@
+//! The grammar: every flag, its variable and its default.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use super::bootstrap::Bootstrap;
+use super::value::{duration, ip_address, one_of, provider, upstream, whole};
+use super::{Demo, Log, Run, Stop, variable};
+use crate::demo;
+use crate::healthcheck::Question;
+use crate::policy::Source;
+use crate::proxy::{ApiKey, KeySource, UpstreamBase};
+use crate::sidecar::{ADMIN_PORT, Config, PROXY_PORT};
+use crate::telemetry::{Filter, Format};
+
+/// Paces an application's calls to an LLM API with a small, shared quota.
+#[derive(Debug, clap::Parser)]
+#[command(name = "pacer", version, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Subcommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Subcommand {
+    /// Run the sidecar
+    Run(Box<RunArgs>),
+    /// See it work, with no cluster and no key: a simulated upstream, the sidecar and a workload
+    Demo(DemoArgs),
+    /// Validate policy files offline
+    Check(CheckArgs),
+    /// Ask the local probe; exit code 1 when it says no
+    Healthcheck(HealthcheckArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// Address the proxy listens on
+    #[arg(long, env = "SIDECAR_HOST", value_name = "ADDRESS", value_parser = ip_address)]
+    #[arg(default_value_t = Ipv4Addr::LOCALHOST.into())]
+    host: IpAddr,
+    #[command(flatten)]
+    ports: Ports,
+    /// Address of probes and metrics; the kubelet and Prometheus come from outside the pod
+    #[arg(long, env = "SIDECAR_METRICS_HOST", value_name = "ADDRESS", value_parser = ip_address)]
+    #[arg(default_value_t = Ipv4Addr::UNSPECIFIED.into())]
+    metrics_host: IpAddr,
+    /// Base URL of the API: the application's /v1/X becomes {URL}/X
+    #[arg(long, env = "SIDECAR_UPSTREAM", value_name = "URL", value_parser = upstream)]
+    #[arg(default_value = "https://integrate.api.nvidia.com/v1", hide_env_values = true)]
+    upstream: UpstreamBase,
+    /// The `provider` label of the upstream's metrics
+    #[arg(long, env = "SIDECAR_PROVIDER", value_name = "NAME", value_parser = provider)]
+    #[arg(default_value = "nvidia")]
+    provider: String,
+    /// File with the API key, read again when it changes [alternative: env `SIDECAR_API_KEY`]
+    #[arg(long, env = "SIDECAR_API_KEY_FILE", value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// YAML file with a RateLimitPolicy, read again when it changes
+    #[arg(long, env = "SIDECAR_POLICY_FILE", value_name = "FILE")]
+    policy_file: Option<PathBuf>,
+    /// Seconds that waiting and running requests have to finish after SIGTERM
+    #[arg(long, env = "SIDECAR_DRAIN_SECONDS", value_name = "SECONDS", value_parser = whole::<u64>(0..=3600))]
+    #[arg(default_value_t = 30)]
+    drain_seconds: u64,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten, next_help_heading = "Settings in force until a policy is known")]
+    bootstrap: Bootstrap,
+}
+
+#[derive(Debug, clap::Args)]
+struct Ports {
+    /// Port of the proxy; 0 lets the system choose
+    #[arg(long, env = "SIDECAR_PORT", value_parser = whole::<u16>(0..=65_535))]
+    #[arg(default_value_t = PROXY_PORT)]
+    port: u16,
+    /// Port of probes and metrics; 0 lets the system choose
+    #[arg(long, env = "SIDECAR_METRICS_PORT", value_name = "PORT", value_parser = whole::<u16>(0..=65_535))]
+    #[arg(default_value_t = ADMIN_PORT)]
+    metrics_port: u16,
+}
+
+#[derive(Debug, clap::Args)]
+struct LogArgs {
+    /// error, warn, info, debug, trace or off, or directives such as info,pacer=debug
+    #[arg(long, env = "SIDECAR_LOG_LEVEL", value_name = "LEVEL", value_parser = one_of::<Filter>)]
+    log_level: Option<Filter>,
+    /// json or text
+    #[arg(long, env = "SIDECAR_LOG_FORMAT", value_name = "FORMAT", value_parser = one_of::<Format>)]
+    log_format: Option<Format>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArgs {
+    /// Requests a minute the sidecar paces to
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000), default_value_t = 40)]
+    rpm: u32,
+    /// Requests a minute the simulated upstream takes [default: as --rpm]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]
+    upstream_rpm: Option<u32>,
+    /// How long it runs, such as 10s, 2m or 1h30m [default: until Ctrl-C]
+    #[arg(long, value_parser = duration)]
+    duration: Option<Duration>,
+    /// Make no calls; print how to make them yourself
+    #[arg(long)]
+    no_load: bool,
+    #[command(flatten)]
+    ports: Ports,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// YAML files with RateLimitPolicies; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct HealthcheckArgs {
+    /// Address of the probes
+    #[arg(long, env = "SIDECAR_METRICS_HOST", value_name = "ADDRESS", value_parser = ip_address)]
+    #[arg(default_value_t = Ipv4Addr::LOCALHOST.into())]
+    metrics_host: IpAddr,
+    /// Port of the probes
+    #[arg(long, env = "SIDECAR_METRICS_PORT", value_name = "PORT", value_parser = whole::<u16>(1..=65_535))]
+    #[arg(default_value_t = ADMIN_PORT)]
+    metrics_port: u16,
+    /// Ask whether requests are taken, rather than whether a restart would help
+    #[arg(long)]
+    readiness: bool,
+}
+
+/// Variables of the watch on the API server, which this version does not have.
+const WATCH_VARIABLES: [&str; 3] = ["SIDECAR_POLICY", "SIDECAR_POLICY_NAMESPACE", "SIDECAR_POLICY_CACHE"];
+
+impl RunArgs {
+    pub(super) fn resolve(self) -> Result<Run, Stop> {
+        refuse_watch_variables()?;
+        let config = Config {
+            proxy_addr: SocketAddr::new(self.host, self.ports.port),
+            admin_addr: SocketAddr::new(self.metrics_host, self.ports.metrics_port),
+            provider: self.provider,
+            key: key_source(self.api_key_file)?,
+            policy: self.policy_file.map_or(Source::Environment, Source::File),
+            bootstrap: self.bootstrap.resolve(),
+            ..Config::new(self.upstream)
+        };
+        let grace = Duration::from_secs(self.drain_seconds);
+        Ok(Run { config, grace, log: self.log.or(LevelFilter::INFO, Format::Json) })
+    }
+}
+
+impl DemoArgs {
+    /// The table has the terminal to itself: only errors are logged, for people.
+    pub(super) fn resolve(self) -> Demo {
+        let options = demo::Options {
+            rpm: self.rpm,
+            upstream_rpm: self.upstream_rpm.unwrap_or(self.rpm),
+            duration: self.duration,
+            no_load: self.no_load,
+            port: self.ports.port,
+            metrics_port: self.ports.metrics_port,
+        };
+        Demo { options, log: self.log.or(LevelFilter::ERROR, Format::Text) }
+    }
+}
+
+impl HealthcheckArgs {
+    /// An address to listen on everywhere is none to connect to: the local one is meant.
+    pub(super) fn resolve(self) -> (SocketAddr, Question) {
+        let host = match self.metrics_host {
+            IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            host @ (IpAddr::V4(_) | IpAddr::V6(_)) => host,
+        };
+        let question = if self.readiness { Question::Ready } else { Question::Live };
+        (SocketAddr::new(host, self.metrics_port), question)
+    }
+}
+
+impl LogArgs {
+    fn or(self, level: LevelFilter, format: Format) -> Log {
+        Log {
+            filter: self.log_level.unwrap_or_else(|| Filter::from_level(level)),
+            format: self.log_format.unwrap_or(format),
+        }
+    }
+}
+
+fn refuse_watch_variables() -> Result<(), Stop> {
+    match WATCH_VARIABLES.into_iter().find(|name| variable(name).is_some()) {
+        Some(name) => Err(Stop::Usage(format!(
+            "pacer: {name}: the Kubernetes watch is not in this version: \
+             use --policy-file (SIDECAR_POLICY_FILE)"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The key from the file or the variable; its value is in no message.
+fn key_source(file: Option<PathBuf>) -> Result<KeySource, Stop> {
+    let usage = |fault: String| Stop::Usage(format!("pacer: SIDECAR_API_KEY: {fault}"));
+    match (file, variable("SIDECAR_API_KEY")) {
+        (None, None) => Ok(KeySource::None),
+        (Some(file), None) => Ok(KeySource::File(file)),
+        (Some(_), Some(_)) => {
+            Err(usage("cannot be used with --api-key-file (SIDECAR_API_KEY_FILE): set one of them".into()))
+        }
+        (None, Some(key)) => {
+            let key = key.into_string().map_err(|_| usage("the value is not text".into()))?;
+            ApiKey::try_from(key)
+                .map(KeySource::Value)
+                .map_err(|fault| usage(format!("the value is not accepted: {fault}")))
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What one value may be. An error's text completes the sentence "VALUE is not ...".
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::proxy::UpstreamBase;
+
+/// What is accepted, to follow "is not".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotOne(String);
+
+impl NotOne {
+    fn of(accepted: impl Into<String>) -> Self {
+        Self(accepted.into())
+    }
+}
+
+/// The longest demonstration: a week.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A parser of whole numbers within a range that `T` can hold.
+pub(super) fn whole<T: TryFrom<u32>>(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<T, NotOne> + Clone + Send + Sync {
+    move |word| {
+        let number = word.parse::<u32>().ok().filter(|number| range.contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| NotOne::of(format!("a whole number from {} to {}", range.start(), range.end())))
+    }
+}
+
+pub(super) fn boolean(word: &str) -> Result<bool, NotOne> {
+    word.to_ascii_lowercase().parse().map_err(|_| NotOne::of("true or false"))
+}
+
+pub(super) fn ip_address(word: &str) -> Result<IpAddr, NotOne> {
+    word.parse().map_err(|_| NotOne::of("an IP address such as 127.0.0.1, 0.0.0.0 or ::1"))
+}
+
+/// A value whose own error says what is accepted.
+pub(super) fn one_of<T: FromStr<Err: Display>>(word: &str) -> Result<T, NotOne> {
+    word.parse().map_err(|accepted: T::Err| NotOne::of(accepted.to_string()))
+}
+
+pub(super) fn upstream(word: &str) -> Result<UpstreamBase, NotOne> {
+    one_of(word)
+}
+
+/// A label value that needs no quoting anywhere.
+pub(super) fn provider(word: &str) -> Result<String, NotOne> {
+    let fits = (1..=63).contains(&word.len());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if fits && word.bytes().all(plain) {
+        return Ok(word.to_owned());
+    }
+    Err(NotOne::of("1 to 63 letters, digits, '.', '_' or '-'"))
+}
+
+/// `90s`, `2m`, `1h30m`: numbers with units, largest first or not.
+pub(super) fn duration(word: &str) -> Result<Duration, NotOne> {
+    parse_duration(word)
+        .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration))
+        .ok_or_else(|| NotOne::of("a duration such as 10s, 2m or 1h30m, from 1s to 168h"))
+}
+
+fn parse_duration(word: &str) -> Option<Duration> {
+    let mut total: u64 = 0;
+    let mut rest = word;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at_checked(digits)?;
+        let unit = tail.chars().next()?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(seconds)?)?;
+        rest = tail.strip_prefix(unit)?;
+    }
+    Some(Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_numbers_with_units() {
+        for (word, seconds) in [("10s", 10), ("2m", 120), ("1h30m", 5400), ("90s", 90), ("168h", 604_800)] {
+            assert_eq!(duration(word), Ok(Duration::from_secs(seconds)), "{word}");
+        }
+        for word in ["", "10", "s", "1.5h", "-1s", "0s", "169h", "10 s", "10ms", "99999999999999999999h"] {
+            assert!(duration(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_stop_at_both_ends() {
+        let parse = whole::<u16>(1..=65_535);
+        assert_eq!(parse("1"), Ok(1));
+        assert_eq!(parse("65535"), Ok(65_535));
+        for word in ["0", "65536", "1.0", "", " 1", "1e3", "4294967296"] {
+            assert!(parse(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn booleans_are_words_in_any_case() {
+        assert_eq!(boolean("True"), Ok(true));
+        assert_eq!(boolean("FALSE"), Ok(false));
+        assert!(boolean("yes").is_err());
+    }
+}
