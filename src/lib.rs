@@ -1,6 +1,7 @@
 //! Pacer: a sidecar that paces calls to an LLM API with a small, shared quota.
 
 pub mod admin;
+pub mod api;
 pub mod cli;
 pub mod demo;
 pub mod drain;

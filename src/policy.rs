@@ -1,85 +1,96 @@
-//! Where the settings come from: the seam, until the policy file can be read.
+//! Where the settings in force come from, and how a change reaches those who use them.
+//!
+//! A source is read, checked by [`crate::api`], turned into [`Settings`] and published
+//! on a `watch` channel. A policy that is refused changes nothing: the last good one
+//! stays in force, and metric, log and [`Report`] say why. So does a policy that
+//! disappears, because a mistaken delete must not change the pressure on a shared key.
 
-use std::io;
+mod check;
+mod convert;
+mod document;
+mod error;
+mod fields;
+mod file;
+mod publish;
+
+use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::limiter::Settings;
 use crate::metrics::{Metrics, PolicySource};
 
-/// What decides the settings.
+pub use check::check;
+pub use error::Error;
+
+use publish::Publisher;
+
+/// Where the policy comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Flags and environment.
+    /// There is none: flags and environment decide, once and for all.
     Environment,
-    /// The file named by `--policy-file`.
+    /// One `RateLimitPolicy` in a YAML file, followed as it changes.
     File(PathBuf),
 }
 
-/// The settings in force and what there is to say about them.
+/// What the rest of the sidecar sees of the policy.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    /// The settings in force.
+    /// The settings in force. They change only when they differ.
     pub settings: watch::Receiver<Arc<Settings>>,
-    /// Where they come from.
+    /// Where they come from, and what is not as its author wishes.
     pub report: watch::Receiver<Report>,
 }
 
-/// Where the settings in force come from.
-#[derive(Clone, Debug)]
+/// Where the settings in force come from, and what is not as their author wishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What decided them.
+    /// What decided the settings in force.
     pub source: PolicySource,
-    /// Name of the policy.
+    /// `metadata.name` of the policy in force.
     pub name: Option<String>,
-    /// Namespace of the policy.
+    /// `metadata.namespace` of the policy in force.
     pub namespace: Option<String>,
-    /// Generation of the policy.
+    /// `metadata.generation` of the policy in force.
     pub generation: Option<i64>,
-    /// Why the newest policy is not in force.
+    /// Why the newest policy is not in force; `None` when it is.
     pub rejected: Option<String>,
-    /// Accepted but not acted on.
+    /// What the policy in force asks for and this version does not do, like
+    /// `spec.retreat.mode: Enabled (...)`.
     pub not_in_force: Vec<String>,
 }
 
-/// The policy cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(String);
-
-/// Starts following `source`; the future is the task to spawn.
+/// Reads the source for the first time, so that what is wrong with it is known before a port is bound.
+///
+/// The future follows the source. It never ends by itself and keeps the feed's channels
+/// open: run it until the sidecar ends.
+///
+/// # Errors
+/// The file cannot be read or holds no acceptable policy.
 pub fn start(
     source: Source,
     bootstrap: Settings,
     metrics: Arc<Metrics>,
 ) -> Result<(Feed, BoxFuture<'static, ()>), Error> {
-    let Source::Environment = source else {
-        return Err(Error("policy files cannot be read yet".into()));
-    };
-    metrics.policy.set_source(PolicySource::Environment);
-    let report = Report {
-        source: PolicySource::Environment,
-        name: None,
-        namespace: None,
-        generation: None,
-        rejected: None,
-        not_in_force: Vec::new(),
-    };
-    let (settings_out, settings) = watch::channel(Arc::new(bootstrap));
-    let (report_out, report) = watch::channel(report);
-    let task = async move {
-        let _open = (settings_out, report_out);
-        std::future::pending::<()>().await;
-    };
-    Ok((Feed { settings, report }, task.boxed()))
-}
-
-/// Validates policies; returns the number of faults.
-pub fn check(paths: &[PathBuf], out: &mut dyn io::Write) -> io::Result<usize> {
-    writeln!(out, "policy files cannot be read yet")?;
-    Ok(paths.len())
+    match source {
+        Source::Environment => {
+            let (publisher, feed) = Publisher::new(PolicySource::Environment, bootstrap, metrics);
+            publisher.announce_bootstrap();
+            let kept_open = async move {
+                future::pending::<()>().await;
+                drop(publisher);
+            };
+            Ok((feed, Box::pin(kept_open)))
+        }
+        Source::File(path) => {
+            let (watch, policy) = file::open(path)?;
+            let (publisher, feed) = Publisher::new(PolicySource::File, bootstrap, metrics);
+            publisher.begin(policy);
+            Ok((feed, Box::pin(file::follow(watch, publisher))))
+        }
+    }
 }

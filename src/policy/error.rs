@@ -1,0 +1,84 @@
+//! Why a policy is refused.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::document::NotYaml;
+use crate::api::Fault;
+
+/// What is wrong with what a source holds.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// The file cannot be read.
+    Unreadable(io::Error),
+    /// The file is longer than any policy, in bytes.
+    TooLong {
+        /// How long it is.
+        length: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// It is not YAML.
+    NotYaml(NotYaml),
+    /// It holds this many documents, and not one.
+    Documents(usize),
+    /// Its one document is no acceptable policy.
+    Faults(Vec<Fault>),
+}
+
+impl Problem {
+    /// One line for each thing that is wrong.
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Unreadable(error) => vec![format!("cannot be read: {error}")],
+            Self::TooLong { length, limit } => {
+                vec![format!("is {length} bytes long; accepted: up to {limit}")]
+            }
+            Self::NotYaml(error) => vec![error.to_string()],
+            Self::Documents(count) => {
+                vec![format!("holds {count} documents; accepted: one RateLimitPolicy")]
+            }
+            Self::Faults(faults) => faults.iter().map(Fault::to_string).collect(),
+        }
+    }
+}
+
+/// Why there is no policy to start with. Displays as one line a fault, each with the file and the field.
+#[derive(Debug)]
+pub struct Error {
+    path: PathBuf,
+    problem: Problem,
+}
+
+impl Error {
+    pub(super) fn new(path: &Path, problem: Problem) -> Self {
+        Self { path: path.to_owned(), problem }
+    }
+
+    /// The same in one line, for the log.
+    pub(super) fn one_line(&self) -> String {
+        format!("{}: {}", self.path.display(), self.problem.lines().join("; "))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, line) in self.problem.lines().iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}: {line}", self.path.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Unreadable(error) => Some(error),
+            Problem::TooLong { .. } | Problem::NotYaml(_) | Problem::Documents(_) | Problem::Faults(_) => {
+                None
+            }
+        }
+    }
+}
