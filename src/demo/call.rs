@@ -69,7 +69,7 @@ async fn read(mut response: Response, sent: Instant) -> Answer {
 
 /// Tells the sidecar's own refusals, which name their reason, from what the upstream said.
 fn turned_away(status: StatusCode, headers: &HeaderMap) -> Answer {
-    let own = headers.contains_key("x-pacer-reason");
+    let own = headers.get("x-pacer-reason").is_some_and(|reason| reason != "upstream_rate_limited");
     match status {
         StatusCode::TOO_MANY_REQUESTS if own => {
             Answer::Refused { retry_after: milliseconds(headers, "retry-after-ms") }
@@ -92,11 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn a_429_with_a_reason_is_the_sidecars_own_and_one_without_is_the_upstreams() {
+    fn a_429_with_a_reason_of_its_own_is_the_sidecars_and_any_other_is_the_upstreams() {
         let refused = mk_headers(&[("x-pacer-reason", "would_miss_deadline"), ("retry-after-ms", "1500")]);
         let retry_after = Some(Duration::from_millis(1500));
         assert_eq!(turned_away(StatusCode::TOO_MANY_REQUESTS, &refused), Answer::Refused { retry_after });
-        assert_eq!(turned_away(StatusCode::TOO_MANY_REQUESTS, &mk_headers(&[])), Answer::RateLimited);
+        let passed_on = mk_headers(&[("x-pacer-reason", "upstream_rate_limited")]);
+        for upstreams in [passed_on, mk_headers(&[])] {
+            assert_eq!(turned_away(StatusCode::TOO_MANY_REQUESTS, &upstreams), Answer::RateLimited);
+        }
         assert_eq!(turned_away(StatusCode::BAD_GATEWAY, &refused), Answer::Failed);
     }
 }

@@ -8,6 +8,9 @@ use super::view::{AppView, View};
 pub(super) fn summary(view: &View) -> Vec<String> {
     let mut facts = upstream(view);
     facts.extend(view.app.map(|app| application(view, app)));
+    if view.app.is_some_and(|app| app.rate_limited > 0) {
+        facts.push("             (those of calls whose deadline left no time for another attempt)".into());
+    }
     if view.refused() > 0 {
         facts.push(format!(
             "refused      {} calls early, by the sidecar, each with when to come back",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limiter::Priority;
 
 /// A quota that serves a hundred calls a second, on ports that are free.
 fn mk_options() -> Options {
@@ -43,9 +44,11 @@ async fn a_workload_beyond_the_quota_meets_no_429() {
 async fn a_lower_limit_of_the_upstream_is_absorbed() {
     let demo = mk_demo(Options { upstream_rpm: 60, ..mk_options() }).await;
     let text = play_until(&demo, |view| view.upstream.refused > 0 && view.served() > 0).await;
-    let view = demo.view();
-    let app = view.app.unwrap();
-    assert_eq!((app.rate_limited, app.failed), (0, 0), "{text}");
+    let tally = demo.tally.lock().unwrap().clone();
+    for priority in [Priority::Urgent, Priority::High, Priority::Normal] {
+        let lane = tally.lane(priority);
+        assert_eq!((lane.rate_limited, lane.failed), (0, 0), "{priority}: {text}");
+    }
     assert!(text.contains("is more than the quota"), "{text}");
     demo.end().await;
 }
