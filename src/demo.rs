@@ -21,6 +21,7 @@ mod workload;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::net::Ipv4Addr;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,11 +76,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     // A frame of the table is one write: no half of it is ever seen.
     let mut screen = Screen::new(BufWriter::new(out), terminal);
     let demo = Demo::start(options).await?;
-    tokio::select! {
-        played = demo.play(&mut screen) => played?,
-        _ = signals.next() => {}
-    }
-    demo.sum_up(&mut screen)?;
+    demo.play(&mut screen, signals.next()).await?;
     tokio::select! {
         () = demo.end() => {}
         // Asked twice: dropping the demo ends everything at once.
@@ -108,19 +105,28 @@ impl Demo {
         Ok(Self { options, started: Instant::now(), app, tally: Mutex::default(), sidecar, upstream })
     }
 
-    /// Introduces itself, then shows what happens until the time is over.
-    async fn play<W: Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
+    /// Introduces itself, shows what happens until the time is over or `stop` says so, and sums up.
+    async fn play<W: Write, S>(
+        &self,
+        screen: &mut Screen<W>,
+        stop: impl Future<Output = S>,
+    ) -> io::Result<()> {
         screen.print(&intro::introduction(&self.options, &self.sidecar, &self.upstream))?;
-        let end = async {
-            match self.options.duration {
-                Some(duration) => tokio::time::sleep_until(self.started + duration).await,
-                None => std::future::pending().await,
-            }
-        };
+        // Outlives the summary: calls that are dropped leave the queue, and would be missing there.
+        let mut load = pin!(self.load());
         tokio::select! {
-            () = end => Ok(()),
-            () = self.load() => Ok(()),
-            shown = self.show(screen) => shown,
+            () = self.time_is_over() => {}
+            _ = stop => {}
+            () = &mut load => {}
+            shown = self.show(screen) => shown?,
+        }
+        screen.print(&summary::summary(&self.view()))
+    }
+
+    async fn time_is_over(&self) {
+        match self.options.duration {
+            Some(duration) => tokio::time::sleep_until(self.started + duration).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -138,11 +144,6 @@ impl Demo {
             ticks.tick().await;
             screen.show(&self.view())?;
         }
-    }
-
-    fn sum_up<W: Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
-        screen.print(&[String::new()])?;
-        screen.print(&summary::summary(&self.view()))
     }
 
     async fn end(self) {

@@ -18,7 +18,8 @@ pub(super) struct App {
 }
 
 impl App {
-    /// An application whose base URL is `base`.
+    /// An application whose base URL is `base`, of a sidecar that runs: reqwest needs the TLS
+    /// provider that its proxy has installed, even where it speaks no TLS.
     ///
     /// # Errors
     /// When there can be no HTTP client.

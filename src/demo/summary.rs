@@ -23,7 +23,7 @@ pub(super) fn summary(view: &View) -> Vec<String> {
         facts.push("Waits are those of served calls; who still waits is not in them.".into());
     }
     let facts = facts.into_iter().map(|fact| if fact.is_empty() { fact } else { format!("  {fact}") });
-    std::iter::once(format!("Summary after {}", clock(view.elapsed))).chain(facts).collect()
+    [String::new(), format!("Summary after {}", clock(view.elapsed))].into_iter().chain(facts).collect()
 }
 
 fn upstream(view: &View) -> Vec<String> {
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_was_counted() {
-        let expected = "\
+        let expected = "
 Summary after 1:23
   upstream     accepted 55, answered 429 to 0; most in any minute: 40, quota: 40
   quota used   98.2 %: 55 of 56 evenly spaced calls since the first one

@@ -37,8 +37,6 @@ pub(super) struct Tally {
 /// What the calls of one priority came to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LaneTally {
-    /// Calls sent and not ended yet.
-    pub(super) running: u64,
     pub(super) served: u64,
     pub(super) refused: u64,
     pub(super) rate_limited: u64,
@@ -59,13 +57,8 @@ impl Tally {
         &mut self.lanes[priority.index()]
     }
 
-    pub(super) fn sent(&mut self, priority: Priority) {
-        self.lane_mut(priority).running += 1;
-    }
-
     pub(super) fn ended(&mut self, priority: Priority, answer: Answer) {
         let lane = self.lane_mut(priority);
-        lane.running = lane.running.saturating_sub(1);
         match answer {
             Answer::Served { waited, first_byte, bytes } => {
                 lane.served += 1;
@@ -149,14 +142,12 @@ mod tests {
             bytes: 10,
         };
         for answer in [served, Answer::Refused { retry_after: None }, Answer::RateLimited, Answer::Failed] {
-            tally.sent(Priority::Low);
             tally.ended(Priority::Low, answer);
         }
-        tally.sent(Priority::Urgent);
         let low = tally.lane(Priority::Low);
-        assert_eq!((low.served, low.refused, low.rate_limited, low.failed, low.running), (1, 1, 1, 1, 0));
+        assert_eq!((low.served, low.refused, low.rate_limited, low.failed), (1, 1, 1, 1));
         assert_eq!(low.waits.percentile(50), Some(Duration::from_secs(2)));
-        assert_eq!(tally.lane(Priority::Urgent).running, 1);
+        assert_eq!(tally.lane(Priority::Urgent).served, 0);
         assert_eq!(tally.sum(|lane| lane.bytes), 10);
     }
 }

@@ -19,11 +19,7 @@ async fn play_until(demo: &Demo, enough: impl Fn(&View) -> bool) -> String {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::select! {
-        played = demo.play(&mut screen) => played.unwrap(),
-        () = seen => {}
-    }
-    demo.sum_up(&mut screen).unwrap();
+    demo.play(&mut screen, seen).await.unwrap();
     drop(screen);
     String::from_utf8(out).unwrap()
 }

@@ -110,6 +110,7 @@ fn lanes(limiter: &Snapshot, ended: impl Fn(Priority) -> Lane) -> [Lane; 4] {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::tally::Answer;
     use super::*;
 
     /// A view in the middle of a demo.
@@ -166,10 +167,9 @@ pub(super) mod tests {
     #[test]
     fn lanes_join_the_queue_with_what_the_application_saw() {
         let mut tally = Tally::default();
-        tally.sent(Priority::Normal);
         let waited = Some(Duration::from_secs(4));
         let first_byte = Duration::from_secs(5);
-        tally.ended(Priority::Normal, super::super::tally::Answer::Served { waited, first_byte, bytes: 1 });
+        tally.ended(Priority::Normal, Answer::Served { waited, first_byte, bytes: 1 });
         let [urgent, _, normal, _] = lanes_of_app(&tally, &mk_snapshot());
         assert_eq!((normal.waiting, normal.served, normal.wait_p50), (13, 1, waited));
         assert_eq!((urgent.served, urgent.wait_p50), (0, None));

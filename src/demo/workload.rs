@@ -70,9 +70,8 @@ pub(super) async fn run(app: &App, rpm: u32, seed: u64, tally: &Mutex<Tally>) {
 async fn caller(app: &App, kind: Kind, mut dice: Dice, tally: &Mutex<Tally>) {
     tokio::time::sleep(dice.duration(&(Duration::ZERO..START_WITHIN))).await;
     loop {
-        with(tally, |tally| tally.sent(kind.priority));
         let answer = app.call(kind.priority, dice.chance(kind.streamed_percent)).await;
-        with(tally, |tally| tally.ended(kind.priority, answer));
+        tally.lock().unwrap_or_else(PoisonError::into_inner).ended(kind.priority, answer);
         tokio::time::sleep(dice.duration(&kind.pause).max(told_to_wait(answer))).await;
     }
 }
@@ -83,10 +82,6 @@ fn told_to_wait(answer: Answer) -> Duration {
         Answer::Refused { retry_after } => retry_after.unwrap_or(FAILURE_PAUSE),
         Answer::RateLimited | Answer::Failed => FAILURE_PAUSE,
     }
-}
-
-fn with(tally: &Mutex<Tally>, work: impl FnOnce(&mut Tally)) {
-    work(&mut tally.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 #[cfg(test)]
