@@ -1,0 +1,122 @@
+"""Runs every command that a document shows, and fails when one fails.
+
+A command is a line `$ COMMAND` of a ```console block; lines without `$` are what it may
+print and are not compared. A comment above the block can change what is done with it:
+
+    <!-- background -->          starts the command, waits until the sidecar is ready and lets it
+                                 run until the next such block or the end, where it must exit with 0
+    <!-- not run: REASON -->     leaves the block out; the reason is printed
+
+So that nothing on the machine is in the way, the documented ports 9190 and 9191 are replaced by
+free ones, and a demonstration that would run until Ctrl-C gets a duration.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+READY_WITHIN_SECONDS = 30
+ENDLESS_DEMO = re.compile(r"-- demo$")
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports that nobody listens on."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+class Shell:
+    """Runs commands in the repository's root, one of them in the background at a time."""
+
+    def __init__(self):
+        self.proxy_port, self.metrics_port = free_ports()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIDECAR_")}
+        ports = {"SIDECAR_PORT": str(self.proxy_port), "SIDECAR_METRICS_PORT": str(self.metrics_port)}
+        self._environment = inherited | ports
+        self._background: subprocess.Popen | None = None
+
+    def run(self, command: str) -> None:
+        started = self._start(ENDLESS_DEMO.sub("-- demo --duration 5s", command))
+        if code := started.wait():
+            raise SystemExit(f"exit code {code}: {command}")
+
+    def run_in_background(self, command: str) -> None:
+        self.end_background()
+        self._background = self._start(command)
+        give_up = time.monotonic() + READY_WITHIN_SECONDS
+        while not self._is_ready():
+            if self._background.poll() is not None or time.monotonic() > give_up:
+                raise SystemExit(f"never ready: {command}")
+            time.sleep(0.05)
+
+    def end_background(self) -> None:
+        if self._background is None:
+            return
+        ended, self._background = self._background, None
+        os.killpg(ended.pid, signal.SIGTERM)
+        if code := ended.wait(timeout=READY_WITHIN_SECONDS):
+            raise SystemExit(f"exit code {code} of what ran in the background")
+
+    def kill_background(self) -> None:
+        if self._background is not None and self._background.poll() is None:
+            os.killpg(self._background.pid, signal.SIGKILL)
+
+    def _start(self, command: str) -> subprocess.Popen:
+        print(f"$ {command}", flush=True)
+        command = command.replace(":9190", f":{self.proxy_port}").replace(":9191", f":{self.metrics_port}")
+        return subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=5):
+                return True
+        except urllib.error.URLError:
+            return False
+
+
+def commands(block: str) -> list[str]:
+    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+
+
+def main(document: str) -> None:
+    shell = Shell()
+    # What is built here is not built while something waits to be ready.
+    shell.run("cargo build --release --locked --quiet")
+    ran = 0
+    try:
+        for block in BLOCK.finditer(Path(document).read_text()):
+            mark = block["mark"] or ""
+            if mark.startswith("not run: "):
+                print(f"({mark}: {'; '.join(commands(block['text']))})")
+                continue
+            run = shell.run_in_background if mark == "background" else shell.run
+            for command in commands(block["text"]):
+                run(command)
+                ran += 1
+        shell.end_background()
+    finally:
+        shell.kill_background()
+    if ran == 0:
+        raise SystemExit(f"{document} shows no command: is the pattern right?")
+    print(f"{document}: {ran} commands ran and succeeded")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
