@@ -1,4 +1,8 @@
 //! One binary for all tests that run the sidecar or the program.
 
+mod cli_run;
+mod cli_usage;
+mod drain_signals;
 mod layering;
 mod metrics_doc;
+mod support;
