@@ -3,4 +3,5 @@
 pub mod file_watch;
 pub mod limiter;
 pub mod metrics;
+pub mod proxy;
 pub mod scheduler;
