@@ -44,10 +44,10 @@ for lock in python/openai-*.txt; do
     make_venv "$lock" "$venv"
     printf '\nOpenAI Python SDK, %s\n' "$(grep -o '^openai==[0-9.]*' "$lock")"
     # The interpreter is started by its path: scripts inside a renamed environment name the old one.
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider python
+    "$venv/bin/python" -B -m pytest -q -p no:cacheprovider python
 done
 
 modules="$cache/node-$(environment node/package-lock.json "$node")"
 make_node_modules "$modules"
 printf '\nOpenAI Node SDKs\n'
-PACER_CLIENT_MODULES="$modules" "$node" --test node/*.test.mjs
+PACER_CLIENT_MODULES="$modules" "$node" --test --test-reporter=spec node/*.test.mjs
