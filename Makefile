@@ -54,7 +54,7 @@ unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain"
 	cargo test --locked $(ARGS)
 
 .PHONY: readme
-readme: build ## Run every command the README shows
+readme: ## Run every command the README shows
 	@tests/tools.sh $(PYTHON) curl
 	$(PYTHON) tests/readme.py README.md
 

@@ -17,10 +17,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,6 +39,20 @@ def free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
+@dataclass
+class Started:
+    """A command and what it printed, which is shown only when it fails."""
+
+    command: str
+    process: subprocess.Popen
+    output: TextIO
+
+    def fail(self, why: str) -> NoReturn:
+        self.output.seek(0)
+        print(self.output.read())
+        raise SystemExit(f"{why}: {self.command}")
+
+
 class Shell:
     """Runs commands in the repository's root, one of them in the background at a time."""
 
@@ -44,44 +61,48 @@ class Shell:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIDECAR_")}
         ports = {"SIDECAR_PORT": str(self.proxy_port), "SIDECAR_METRICS_PORT": str(self.metrics_port)}
         self._environment = inherited | ports
-        self._background: subprocess.Popen | None = None
+        self._background: Started | None = None
 
     def run(self, command: str) -> None:
         started = self._start(ENDLESS_DEMO.sub("-- demo --duration 5s", command))
-        if code := started.wait():
-            raise SystemExit(f"exit code {code}: {command}")
+        if code := started.process.wait():
+            started.fail(f"exit code {code}")
 
     def run_in_background(self, command: str) -> None:
         self.end_background()
         self._background = self._start(command)
         give_up = time.monotonic() + READY_WITHIN_SECONDS
         while not self._is_ready():
-            if self._background.poll() is not None or time.monotonic() > give_up:
-                raise SystemExit(f"never ready: {command}")
+            if self._background.process.poll() is not None or time.monotonic() > give_up:
+                self._background.fail("never ready")
             time.sleep(0.05)
 
     def end_background(self) -> None:
         if self._background is None:
             return
-        ended, self._background = self._background, None
-        os.killpg(ended.pid, signal.SIGTERM)
-        if code := ended.wait(timeout=READY_WITHIN_SECONDS):
-            raise SystemExit(f"exit code {code} of what ran in the background")
+        os.killpg(self._background.process.pid, signal.SIGTERM)
+        if code := self._background.process.wait(timeout=READY_WITHIN_SECONDS):
+            self._background.fail(f"asked to end, exit code {code}")
+        self._background = None
 
     def kill_background(self) -> None:
-        if self._background is not None and self._background.poll() is None:
-            os.killpg(self._background.pid, signal.SIGKILL)
+        if self._background is not None and self._background.process.poll() is None:
+            os.killpg(self._background.process.pid, signal.SIGKILL)
 
-    def _start(self, command: str) -> subprocess.Popen:
+    def _start(self, command: str) -> Started:
         print(f"$ {command}", flush=True)
-        command = command.replace(":9190", f":{self.proxy_port}").replace(":9191", f":{self.metrics_port}")
-        return subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", command],
+        on_free_ports = command.replace(":9190", f":{self.proxy_port}").replace(":9191", f":{self.metrics_port}")
+        output = tempfile.TemporaryFile(mode="w+")
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", on_free_ports],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        return Started(command, process, output)
 
     def _is_ready(self) -> bool:
         try:
@@ -96,9 +117,9 @@ def commands(block: str) -> list[str]:
 
 
 def main(document: str) -> None:
+    # Built first, so that nothing is built while something waits to be ready.
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
     shell = Shell()
-    # What is built here is not built while something waits to be ready.
-    shell.run("cargo build --release --locked --quiet")
     ran = 0
     try:
         for block in BLOCK.finditer(Path(document).read_text()):
