@@ -148,10 +148,9 @@ impl<W> Limiter<W> {
     }
 
     /// Takes anybody out of the queue, to be told that nothing is served any more.
-    pub fn evict(&mut self, now: Instant) -> Option<(W, Refusal)> {
-        let now = self.advance(now);
+    pub fn evict(&mut self) -> Option<(W, Priority)> {
         let waiter = self.queue.pop_any()?;
-        Some((waiter.who, self.refusal(RefusedBecause::Draining, waiter.standing, 0, now)))
+        Some((waiter.who, waiter.standing.priority))
     }
 
     /// Decides the next thing to do; to be called until it says [`Decision::Sleep`].

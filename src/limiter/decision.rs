@@ -38,6 +38,13 @@ pub struct Grant {
     pub kind: GrantKind,
 }
 
+impl Grant {
+    /// The lane it came from.
+    pub fn priority(&self) -> Priority {
+        self.standing.priority
+    }
+}
+
 /// Why a request leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantKind {
@@ -62,4 +69,17 @@ pub struct Refusal {
     pub position: usize,
     /// When to come back.
     pub retry_after: Duration,
+}
+
+impl Refusal {
+    /// The refusal of a sidecar that is shutting down: another one may be there in a second.
+    pub const fn draining(priority: Priority) -> Self {
+        Self {
+            because: RefusedBecause::Draining,
+            priority,
+            estimated_wait: Duration::ZERO,
+            position: 0,
+            retry_after: Duration::from_secs(1),
+        }
+    }
 }

@@ -97,8 +97,7 @@ impl<W> Limiter<W> {
             RefusedBecause::WouldMissDeadline | RefusedBecause::DeadlineUnreachable => {
                 ready_at.saturating_sub(standing.deadline)
             }
-            RefusedBecause::QueueFull | RefusedBecause::TimedOut => ready_at - now,
-            RefusedBecause::Draining => SHORTEST_RETRY,
+            RefusedBecause::QueueFull | RefusedBecause::TimedOut | RefusedBecause::Draining => ready_at - now,
         };
         Refusal {
             because,

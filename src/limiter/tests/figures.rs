@@ -189,7 +189,7 @@ fn refusals_alone(counting: Counting, demand_pause: Duration, seed: u64) -> usiz
         match counting {
             Counting::Rolling => accepted.retain(|earlier: &Instant| *earlier + seconds(60.0) > at),
             Counting::Fixed(offset) => {
-                accepted.retain(|earlier| minute(*earlier, offset) == minute(at, offset))
+                accepted.retain(|earlier| minute(*earlier, offset) == minute(at, offset));
             }
         }
         if accepted.len() < 40 { accepted.push_back(at) } else { refused += 1 }

@@ -123,7 +123,7 @@ impl Model {
                 self.last = Some(self.now);
             }
             Admission::Refused(refusal) => {
-                assert!(refusal.retry_after >= Duration::from_secs(1), "{refusal:?}")
+                assert!(refusal.retry_after >= Duration::from_secs(1), "{refusal:?}");
             }
         }
     }
