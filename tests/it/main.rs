@@ -1,4 +1,5 @@
 //! One binary for all tests that run the sidecar or the program.
+#![cfg(test)]
 
 mod cli_run;
 mod cli_usage;
