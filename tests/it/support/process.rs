@@ -76,6 +76,18 @@ impl Drop for Sidecar {
     }
 }
 
+/// Waits until `holds` does.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        if holds() {
+            return;
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+    panic!("never: {what}");
+}
+
 /// Every line of a log, each of which must be one JSON object.
 fn follow(log: impl Read + Send + 'static) -> Receiver<Value> {
     let (lines, receiver) = mpsc::channel();
