@@ -1,6 +1,6 @@
 //! Following the contents of one small file.
 //!
-//! Kubernetes replaces mounted ConfigMaps and Secrets by swapping a symlink, which
+//! Kubernetes replaces mounted `ConfigMap`s and `Secret`s by swapping a symlink, which
 //! inotify on the file itself does not see. Reading a few kilobytes once a second does,
 //! and works on every file system.
 
