@@ -2,9 +2,9 @@
 
 mod proxy_body;
 mod proxy_contract;
-mod proxy_deadline;
 mod proxy_log;
 mod proxy_pass;
+mod proxy_queue;
 mod proxy_retry;
 mod proxy_secret;
 mod proxy_stream;

@@ -2,7 +2,7 @@
 
 use http::Method;
 use pacer::metrics::{RefusalReason, RequestStatus};
-use pacer::proxy::{ApiKey, KeySource};
+use pacer::proxy::KeySource;
 
 use crate::support::sidecar::{BODY, call, head};
 use crate::support::{Answer, CANARY, Sidecar, Upstream};
