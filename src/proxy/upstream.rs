@@ -197,3 +197,6 @@ fn build(connect: Duration, roots: &Roots) -> Result<reqwest::Client, ClientErro
         Roots::Only(root) => Ok(builder().tls_certs_only([root.clone()]).build()?),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ async fn an_unknown_priority_is_refused_by_name() {
     assert_eq!((reply.header("x-pacer-reason"), reply.header("x-should-retry")), ("bad_request", "false"));
     assert!(upstream.asked().is_empty());
     assert_eq!(sidecar.refused(RefusalReason::BadRequest), 1);
-    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_full_queue_refuses_where_the_policy_says_reject() {
     assert_eq!(call(sidecar.post()).await.status, 200);
     is_rate_limit_refusal(&call(sidecar.post()).await, "queue_full");
     assert_eq!(sidecar.refused(RefusalReason::QueueFull), 1);
-    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 1);
     assert_eq!(upstream.asked().len(), 1);
 }
 
@@ -186,7 +186,7 @@ async fn a_quota_that_stays_shut_past_the_deadline_is_answered_with_the_upstream
     assert_eq!(reply.header("retry-after"), "60");
     assert_eq!(reply.json()["error"]["upstream"]["status"], 429);
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 1);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn every_piece_is_forwarded_when_it_comes() {
     drop(stream);
     assert_eq!(soon("the end", response.chunk()).await.unwrap(), None);
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "success"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "success"), 1);
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn an_upstream_that_dies_mid_stream_is_a_broken_stream() {
     let rest = raw.read_to_end().await;
     assert!(!rest.contains("0\r\n\r\n"), "a clean end: {rest:?}");
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1);
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_known_length_that_is_not_reached_is_a_broken_answer() {
     stream.cut().await;
     assert!(soon("the end", response.bytes()).await.is_err());
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_client_that_leaves_mid_stream_frees_everything() {
     drop(response);
     stream.abandoned().await;
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_client_that_leaves_before_the_answer_frees_everything() {
     });
     request.await;
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1);
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn answers_without_a_body_end_at_their_head() {
     assert_eq!(call(sidecar.post()).await.status, 204);
     assert_eq!(call(sidecar.post()).await.status, 304);
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "success"), 2.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "success"), 2);
 }
 
 #[tokio::test]

@@ -120,13 +120,13 @@ impl Sidecar {
     }
 
     /// The value of a series as `/metrics` shows it.
-    pub(crate) fn metric(&self, series: &str) -> f64 {
+    pub(crate) fn metric(&self, series: &str) -> u64 {
         let text = self.metrics.render();
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
     }
 
-    pub(crate) fn finished(&self, priority: Priority, status: &str) -> f64 {
+    pub(crate) fn finished(&self, priority: Priority, status: &str) -> u64 {
         self.metric(&format!("sidecar_requests_total{{priority=\"{priority}\",status=\"{status}\"}}"))
     }
 
