@@ -185,35 +185,34 @@ impl<W> Limiter<W> {
 
     /// The attempt is over. Returns how long the request should pause before it is readmitted.
     ///
-    /// [`Outcome::Unknown`] for one that never departed gives its token and its place back.
+    /// [`Outcome::Unknown`] or [`Outcome::Unavailable`] for one that never departed gives its token
+    /// and its place back; the latter pauses all the same.
     pub fn settle(&mut self, grant: Grant, outcome: Outcome, now: Instant) -> Duration {
         let now = self.advance(now);
-        if outcome != Outcome::Unknown {
+        if matches!(outcome, Outcome::Accepted | Outcome::RateLimited { .. }) {
             self.depart_at(grant.attempt, now);
         }
         let Some(attempt) = self.attempts.remove(grant.attempt) else { return Duration::ZERO };
-        let Some(departed) = attempt.departed else {
+        if attempt.departed.is_none() {
             self.window.release();
             if attempt.took_token {
                 self.bucket.give_back();
             }
-            self.gate.forget(grant.attempt);
-            return Duration::ZERO;
-        };
-        match outcome {
-            Outcome::Accepted => self.gate.accepted(departed),
-            Outcome::RateLimited { retry_after } => {
+        }
+        match (outcome, attempt.departed) {
+            (Outcome::Accepted, Some(departed)) => self.gate.accepted(departed),
+            (Outcome::RateLimited { retry_after }, Some(departed)) => {
                 self.refusals.refused(now);
                 let pace = self.window.span() / u64::from(self.window.quota());
                 if self.gate.refused(departed, retry_after.map(nanos), pace, now) {
                     self.bucket.keep_one();
                 }
             }
-            Outcome::Unavailable { retry_after } => {
+            (Outcome::Unavailable { retry_after }, _) => {
                 let pause = self.gate.unavailable(grant.attempt, retry_after.map(nanos), now);
                 return Duration::from_nanos(pause);
             }
-            Outcome::Unknown => self.gate.forget(grant.attempt),
+            (Outcome::Unknown, _) | (_, None) => self.gate.forget(grant.attempt),
         }
         Duration::ZERO
     }
