@@ -1,14 +1,263 @@
 //! Pure decisions: who may leave, when, and who must be told no.
 //!
 //! Everything takes `now` and returns values; nothing here waits, reads a clock,
-//! locks or logs. `scheduler` is the shell that does.
+//! locks or logs. `scheduler` is the shell that does. A request leaves when five things
+//! agree: the rolling window has a place ([`window`]), the bucket has a token ([`bucket`]),
+//! the last departure is a minimum gap ago, the upstream did not ask for a pause ([`gate`]),
+//! and it is its turn ([`queue`], [`turns`]). All arithmetic is on whole nanoseconds.
 
+mod bucket;
+mod clock;
+mod deadlines;
+pub mod decision;
+mod forecast;
+mod gate;
+mod lane;
 pub mod outcome;
 pub mod priority;
+mod queue;
+mod refusals;
+mod rng;
 pub mod settings;
+mod slab;
 pub mod snapshot;
+mod turns;
+mod window;
 
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+pub use decision::{Admission, Decision, Grant, GrantKind, Refusal};
 pub use outcome::{Outcome, RefusedBecause};
-pub use priority::{Priority, UnknownPriority};
+pub use priority::{PerPriority, Priority, UnknownPriority};
 pub use settings::Settings;
+pub use slab::Key;
 pub use snapshot::{Budget, Snapshot};
+
+use bucket::TokenBucket;
+use clock::{Clock, Nanos, nanos};
+use gate::Gate;
+use queue::{Standing, WaitQueue};
+use refusals::RefusalWindow;
+use settings::{Mode, WhenFull};
+use slab::Slab;
+use window::RollingWindow;
+
+/// A request that was granted and whose end has not been told.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    departed: Option<Nanos>,
+    /// Whether it took a token, which it gives back if it never departs.
+    took_token: bool,
+}
+
+/// The limiter. `W` is whatever the caller knows a waiting request by.
+#[derive(Debug)]
+pub struct Limiter<W> {
+    settings: Settings,
+    clock: Clock,
+    bucket: TokenBucket,
+    window: RollingWindow,
+    gate: Gate,
+    queue: WaitQueue<W>,
+    attempts: Slab<Attempt>,
+    refusals: RefusalWindow,
+    last_departure: Option<Nanos>,
+    next_serial: u64,
+}
+
+impl<W> Limiter<W> {
+    /// A limiter that knows nothing of the past: it starts paced, with one token, because the
+    /// upstream may remember what a process before this one sent.
+    pub fn new(settings: &Settings, seed: u64, now: Instant) -> Self {
+        let (span, quota) = window_of(settings);
+        Self {
+            settings: settings.clone(),
+            clock: Clock::new(now),
+            bucket: TokenBucket::cold(span, quota, settings.rate.capacity, 0),
+            window: RollingWindow::new(span, quota),
+            gate: Gate::new(seed),
+            queue: WaitQueue::new(shares_of(settings)),
+            attempts: Slab::new(),
+            refusals: RefusalWindow::new(nanos(settings.retreat.window)),
+            last_departure: None,
+            next_serial: 0,
+        }
+    }
+
+    /// Puts new settings in force. Who waits keeps waiting, tokens and the window are kept.
+    pub fn reconfigure(&mut self, settings: &Settings, now: Instant) {
+        let now = self.advance(now);
+        let (span, quota) = window_of(settings);
+        self.window.reconfigure(span, quota, now);
+        self.bucket.reconfigure(span, quota, settings.rate.capacity, now);
+        self.queue.reconfigure(shares_of(settings));
+        self.refusals.reconfigure(nanos(settings.retreat.window));
+        self.settings = settings.clone();
+    }
+
+    /// Admits a new request: to the queue, past it, or not at all.
+    pub fn admit(&mut self, who: W, priority: Priority, deadline: Instant, now: Instant) -> Admission {
+        let now = self.advance(now);
+        let standing = Standing { priority, deadline: self.clock.at(deadline), serial: self.next_serial };
+        self.next_serial += 1;
+        let turns_before = self.queue.turns_before(priority);
+        let ready_at = self.forecast(turns_before, now);
+        if self.settings.mode == Mode::Observe {
+            let wait = Duration::from_nanos(ready_at - now);
+            return Admission::Granted(self.grant(standing, GrantKind::Observed(wait), now));
+        }
+        let leaves_at_once = turns_before == 0 && self.ready_at(now).is_some_and(|at| at <= now);
+        if self.queue.len() >= self.settings.queue.max_depth && !leaves_at_once {
+            return match self.settings.queue.when_full {
+                WhenFull::Passthrough => {
+                    Admission::Granted(self.grant(standing, GrantKind::Passthrough, now))
+                }
+                WhenFull::Reject => {
+                    Admission::Refused(self.refusal(RefusedBecause::QueueFull, standing, turns_before, now))
+                }
+            };
+        }
+        if ready_at >= standing.deadline {
+            self.queue.turned_away(priority);
+            return Admission::Refused(self.too_late(standing, turns_before, now));
+        }
+        Admission::Queued(self.queue.push(who, standing))
+    }
+
+    /// Admits a request again, at the head of its lane and with its old deadline, however full the queue is.
+    pub fn readmit(&mut self, who: W, grant: Grant, now: Instant) -> Admission {
+        let now = self.advance(now);
+        let turns_before = self.queue.turns_before_returned(grant.standing);
+        if self.forecast(turns_before, now) >= grant.standing.deadline {
+            return Admission::Refused(self.too_late(grant.standing, turns_before, now));
+        }
+        Admission::Queued(self.queue.push_returned(who, grant.standing))
+    }
+
+    /// Takes a waiting request out of the queue; `None` if it does not wait any more.
+    pub fn cancel(&mut self, key: Key, now: Instant) -> Option<W> {
+        self.advance(now);
+        let waiter = self.queue.remove(key)?;
+        if self.queue.len() == 0 {
+            self.bucket.block_until(0);
+        }
+        Some(waiter.who)
+    }
+
+    /// Takes anybody out of the queue, to be told that nothing is served any more.
+    pub fn evict(&mut self) -> Option<(W, Priority)> {
+        let waiter = self.queue.pop_any()?;
+        Some((waiter.who, waiter.standing.priority))
+    }
+
+    /// Decides the next thing to do; to be called until it says [`Decision::Sleep`].
+    pub fn poll(&mut self, now: Instant) -> Decision<W> {
+        let now = self.advance(now);
+        self.gate.presume(now);
+        let observe = self.settings.mode == Mode::Observe;
+        if !observe && let Some(waiter) = self.queue.pop_due(now.max(self.hopeless_before())) {
+            let turns_before = self.queue.turns_before(waiter.standing.priority);
+            let refusal = if waiter.standing.deadline <= now {
+                self.refusal(RefusedBecause::TimedOut, waiter.standing, turns_before, now)
+            } else {
+                self.too_late(waiter.standing, turns_before, now)
+            };
+            return Decision::Refuse(waiter.who, refusal);
+        }
+        let ready = if observe { Some(now) } else { self.ready_at(now) };
+        if ready.is_some_and(|at| at <= now)
+            && let Some(waiter) = self.queue.pop()
+        {
+            let kind = if observe { GrantKind::Observed(Duration::ZERO) } else { GrantKind::Paced };
+            return Decision::Grant(waiter.who, self.grant(waiter.standing, kind, now));
+        }
+        Decision::Sleep(self.next_event(ready))
+    }
+
+    /// The request's head has been written: it counts from `now`. Only the first call has an effect.
+    pub fn depart(&mut self, grant: Grant, now: Instant) {
+        let now = self.advance(now);
+        self.depart_at(grant.attempt, now);
+    }
+
+    /// The attempt is over. Returns how long the request should pause before it is readmitted.
+    ///
+    /// [`Outcome::Unknown`] for one that never departed gives its token and its place back.
+    pub fn settle(&mut self, grant: Grant, outcome: Outcome, now: Instant) -> Duration {
+        let now = self.advance(now);
+        if outcome != Outcome::Unknown {
+            self.depart_at(grant.attempt, now);
+        }
+        let Some(attempt) = self.attempts.remove(grant.attempt) else { return Duration::ZERO };
+        let Some(departed) = attempt.departed else {
+            self.window.release();
+            if attempt.took_token {
+                self.bucket.give_back();
+            }
+            self.gate.forget(grant.attempt);
+            return Duration::ZERO;
+        };
+        match outcome {
+            Outcome::Accepted => self.gate.accepted(departed),
+            Outcome::RateLimited { retry_after } => {
+                self.refusals.refused(now);
+                let pace = self.window.span() / u64::from(self.window.quota());
+                if self.gate.refused(departed, retry_after.map(nanos), pace, now) {
+                    self.bucket.keep_one();
+                }
+            }
+            Outcome::Unavailable { retry_after } => {
+                let pause = self.gate.unavailable(grant.attempt, retry_after.map(nanos), now);
+                return Duration::from_nanos(pause);
+            }
+            Outcome::Unknown => self.gate.forget(grant.attempt),
+        }
+        Duration::ZERO
+    }
+
+    fn advance(&mut self, now: Instant) -> Nanos {
+        let now = self.clock.advance(now);
+        self.bucket.refill(now);
+        self.window.prune(now);
+        let blocked_until = self.blocked_until(now);
+        self.bucket.block_until(if self.queue.len() > 0 { blocked_until } else { 0 });
+        now
+    }
+
+    fn grant(&mut self, standing: Standing, kind: GrantKind, now: Nanos) -> Grant {
+        let took_token = kind != GrantKind::Passthrough;
+        if took_token {
+            self.bucket.take();
+        }
+        self.window.reserve();
+        self.last_departure = Some(now);
+        let attempt = self.attempts.insert(Attempt { departed: None, took_token });
+        if kind == GrantKind::Paced {
+            self.gate.granted(attempt);
+        }
+        Grant { attempt, standing, kind }
+    }
+
+    fn depart_at(&mut self, key: Key, now: Nanos) {
+        let Some(attempt) = self.attempts.get_mut(key).filter(|attempt| attempt.departed.is_none()) else {
+            return;
+        };
+        attempt.departed = Some(now);
+        self.window.depart(now);
+        self.gate.departed(key, now);
+        self.refusals.departed(now);
+        self.last_departure = Some(now);
+    }
+}
+
+/// Length of the rolling window with its margin, and how many departures it may hold.
+fn window_of(settings: &Settings) -> (Nanos, u32) {
+    (nanos(settings.rate.window + settings.rate.window_margin), settings.rate.window_quota())
+}
+
+fn shares_of(settings: &Settings) -> PerPriority<u32> {
+    PerPriority(settings.queue.lanes.map(|lane| u32::from(lane.minimum_share_percent)))
+}

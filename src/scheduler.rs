@@ -1,7 +1,27 @@
 //! The async shell around the limiter: one mutex, one task, permits that settle themselves.
+//!
+//! All state is behind one mutex that is held for a few hundred nanoseconds and never across
+//! an await. Whoever changes the state drives the limiter on the spot ([`shared::Shared::change`]), so a
+//! request that may leave at once is granted within its own call. The one task only sleeps
+//! until the limiter's next event. It notes under the mutex when it will wake; whoever
+//! brings that forward notifies it, and `Notify` keeps the word for a task that is
+//! not listening yet: there is no wake-up to lose.
+//!
+//! A waiting request is a [`ticket::Ticket`], a granted one a [`Permit`]; dropping either puts
+//! everything back. Answers travel through a channel whose unread permit is dropped with it,
+//! and are sent only after the mutex is released.
 
+mod dispatcher;
 mod permit;
+mod shared;
+mod ticket;
 
+#[cfg(test)]
+mod interleaving;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +30,8 @@ use tokio::time::Instant;
 
 pub use permit::{Departure, Permit};
 
-use crate::limiter::{Budget, Priority, RefusedBecause, Settings, Snapshot};
+use crate::limiter::{Budget, Priority, Refusal, RefusedBecause, Settings, Snapshot};
+use shared::Shared;
 
 /// A request for a permit.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +62,23 @@ pub struct Refused {
     pub retry_after: Duration,
 }
 
+impl Refused {
+    fn new(refusal: &Refusal, arrived: Instant) -> Self {
+        Self {
+            because: refusal.because,
+            priority: refusal.priority,
+            waited: Instant::now().saturating_duration_since(arrived),
+            estimated_wait: refusal.estimated_wait,
+            position: refusal.position,
+            retry_after: refusal.retry_after,
+        }
+    }
+}
+
 /// Hands out permits. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
-    settings: watch::Receiver<Arc<Settings>>,
+    shared: Arc<Shared>,
 }
 
 impl Scheduler {
@@ -52,7 +86,16 @@ impl Scheduler {
     pub fn new(
         settings: watch::Receiver<Arc<Settings>>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        (Self { settings }, std::future::pending())
+        Self::seeded(settings, RandomState::new().hash_one(()))
+    }
+
+    /// The same with a chosen seed for the spread of back-offs, which otherwise differs between sidecars.
+    pub fn seeded(
+        settings: watch::Receiver<Arc<Settings>>,
+        seed: u64,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let shared = Arc::new(Shared::new(&settings.borrow(), seed));
+        (Self { shared: Arc::clone(&shared) }, dispatcher::run(shared, settings))
     }
 
     /// Waits for a permit. Dropping the future leaves the queue at once.
@@ -60,29 +103,33 @@ impl Scheduler {
     /// With a full queue and `whenFull: Passthrough` the permit comes at once and
     /// [`Permit::is_passthrough`] tells; in `Observe` mode every permit comes at once.
     pub async fn acquire(&self, wanted: Wanted) -> Result<Permit, Refused> {
-        let _ = wanted;
-        Ok(Permit::default())
+        let entry =
+            self.shared.enter(wanted.arrived, |state, answer, now| state.admit(answer, &wanted, now))?;
+        entry.permit().await
     }
 
     /// From now on [`Scheduler::acquire`] refuses with `Draining`; who waits keeps waiting.
-    pub fn drain(&self) {}
+    pub fn drain(&self) {
+        self.shared.change(|state, _| state.drain());
+    }
 
-    /// Refuses everybody who still waits with `Draining`.
-    pub fn refuse_waiting(&self) {}
+    /// Refuses everybody who still waits, and whoever still comes, with `Draining`.
+    pub fn refuse_waiting(&self) {
+        self.shared.change(|state, _| state.close());
+    }
 
     /// What is left of the window now.
     pub fn budget(&self) -> Budget {
-        let limit = self.settings.borrow().rate.window_quota();
-        Budget { limit, remaining: limit, reset: Duration::ZERO }
+        self.shared.read(super::limiter::Limiter::budget)
     }
 
     /// What the limiter looks like now.
     pub fn snapshot(&self) -> Snapshot {
-        unimplemented!()
+        self.shared.read(super::limiter::Limiter::snapshot)
     }
 
     /// Whether the task that wakes waiters is running. Reads one atomic.
     pub fn is_alive(&self) -> bool {
-        true
+        self.shared.is_alive()
     }
 }

@@ -1,6 +1,7 @@
 //! The four priorities and their names.
 
 use std::fmt;
+use std::ops::{Index, IndexMut};
 use std::str::FromStr;
 
 /// How urgent a request is. The order of the variants is the order of service.
@@ -64,6 +65,36 @@ impl FromStr for Priority {
             .into_iter()
             .find(|priority| priority.as_str().eq_ignore_ascii_case(word))
             .ok_or(UnknownPriority)
+    }
+}
+
+/// One value a priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerPriority<T>(pub [T; 4]);
+
+impl<T> Index<Priority> for PerPriority<T> {
+    type Output = T;
+
+    fn index(&self, priority: Priority) -> &T {
+        let [urgent, high, normal, low] = &self.0;
+        match priority {
+            Priority::Urgent => urgent,
+            Priority::High => high,
+            Priority::Normal => normal,
+            Priority::Low => low,
+        }
+    }
+}
+
+impl<T> IndexMut<Priority> for PerPriority<T> {
+    fn index_mut(&mut self, priority: Priority) -> &mut T {
+        let [urgent, high, normal, low] = &mut self.0;
+        match priority {
+            Priority::Urgent => urgent,
+            Priority::High => high,
+            Priority::Normal => normal,
+            Priority::Low => low,
+        }
     }
 }
 

@@ -1,56 +1,98 @@
 //! The right to send one request once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Refused;
-use crate::limiter::Outcome;
+use super::shared::Shared;
+use crate::limiter::{Grant, GrantKind, Outcome};
 
 /// The right to send one request once.
 ///
 /// Every permit ends in exactly one outcome. Dropped before [`Departure::mark`], its token
 /// and its place in the window go back; dropped after, it counts as [`Outcome::Unknown`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use = "a permit that is dropped gives its place back"]
-pub struct Permit {}
+pub struct Permit {
+    shared: Arc<Shared>,
+    grant: Grant,
+    arrived: Instant,
+    granted: Instant,
+    settled: bool,
+}
 
 impl Permit {
+    pub(super) fn new(shared: Arc<Shared>, grant: Grant, arrived: Instant) -> Self {
+        Self { shared, grant, arrived, granted: Instant::now(), settled: false }
+    }
+
     /// A handle to stamp the departure with, for the code that writes the request.
     pub fn departure(&self) -> Departure {
-        Departure {}
+        Departure { shared: Arc::clone(&self.shared), grant: self.grant }
     }
 
     /// Whether this request bypasses the pace because the queue was full.
     pub fn is_passthrough(&self) -> bool {
-        false
+        self.grant.kind == GrantKind::Passthrough
     }
 
     /// Time from the request's arrival to this permit, all its turns in the queue included.
     pub fn waited(&self) -> Duration {
-        Duration::ZERO
+        self.granted.saturating_duration_since(self.arrived)
     }
 
     /// In `Observe` mode, how long the request would have waited; zero otherwise.
     pub fn would_have_waited(&self) -> Duration {
-        Duration::ZERO
+        match self.grant.kind {
+            GrantKind::Observed(wait) => wait,
+            GrantKind::Paced | GrantKind::Passthrough => Duration::ZERO,
+        }
     }
 
     /// Ends the attempt.
-    pub fn settle(self, outcome: Outcome) {
-        let _ = outcome;
+    pub fn settle(mut self, outcome: Outcome) {
+        self.end(outcome);
     }
 
     /// Ends the attempt and waits for another one at the head of the lane, with the same deadline.
-    pub async fn requeue(self, outcome: Outcome) -> Result<Self, Refused> {
-        let _ = outcome;
-        Ok(Self {})
+    pub async fn requeue(mut self, outcome: Outcome) -> Result<Self, Refused> {
+        let pause = self.end(outcome);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let grant = self.grant;
+        let entry =
+            self.shared.enter(self.arrived, |state, answer, now| state.readmit(answer, grant, now))?;
+        entry.permit().await
+    }
+
+    fn end(&mut self, outcome: Outcome) -> Duration {
+        self.settled = true;
+        let grant = self.grant;
+        self.shared.change(|state, now| state.limiter().settle(grant, outcome, now))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.end(Outcome::Unknown);
+        }
     }
 }
 
 /// Stamps when a request's head was written to a ready connection.
 #[derive(Clone, Debug)]
-pub struct Departure {}
+pub struct Departure {
+    shared: Arc<Shared>,
+    grant: Grant,
+}
 
 impl Departure {
     /// The request leaves now. Only the first call counts; none does after the permit has ended.
-    pub fn mark(&self) {}
+    pub fn mark(&self) {
+        self.shared.change(|state, now| state.limiter().depart(self.grant, now));
+    }
 }

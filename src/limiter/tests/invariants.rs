@@ -1,0 +1,103 @@
+//! The invariants of rate-control section 6 that hold without the adaptive law, over random traces.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::settings::{Lane, Rate, WhenFull};
+use super::super::{Outcome, Priority, Settings};
+use super::model::{Model, Step};
+
+fn any_priority() -> impl Strategy<Value = Priority> {
+    prop::sample::select(Priority::ALL.to_vec())
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    let rate = (1_u32..120, 1_u32..60, 1_u64..120, 0_u64..2_000, 0_u64..200);
+    (rate, 0_usize..30, any::<bool>(), (0_u8..40, 0_u8..30, 0_u8..30)).prop_map(
+        |((rpm, capacity, window, margin, gap), max_depth, pass, (high, normal, low))| {
+            let mut settings = Settings {
+                rate: Rate {
+                    requests_per_minute: rpm,
+                    capacity,
+                    window: Duration::from_secs(window.max(u64::from(60_u32.div_ceil(rpm)))),
+                    window_margin: Duration::from_millis(margin),
+                    minimum_gap: Duration::from_millis(gap),
+                },
+                ..Settings::default()
+            };
+            settings.queue.max_depth = max_depth;
+            settings.queue.when_full = if pass { WhenFull::Passthrough } else { WhenFull::Reject };
+            for (lane, share) in settings.queue.lanes.iter_mut().zip([0, high, normal, low]) {
+                *lane = Lane { minimum_share_percent: share, ..*lane };
+            }
+            settings
+        },
+    )
+}
+
+fn any_outcome() -> impl Strategy<Value = Outcome> {
+    let retry_after = prop::option::of((0_u64..20_000).prop_map(Duration::from_millis));
+    prop_oneof![
+        6 => Just(Outcome::Accepted),
+        3 => retry_after.clone().prop_map(|retry_after| Outcome::RateLimited { retry_after }),
+        1 => retry_after.prop_map(|retry_after| Outcome::Unavailable { retry_after }),
+        1 => Just(Outcome::Unknown),
+    ]
+}
+
+/// Verdicts pick any attempt that is out, so they come late and in any order.
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0_u64..5_000).prop_map(|ms| Step::Advance(Duration::from_millis(ms))),
+        1 => Just(Step::Advance(Duration::ZERO)),
+        4 => Just(Step::Sleep),
+        8 => (any_priority(), 0_u64..120_000).prop_map(|(p, ms)| Step::Arrive(p, Duration::from_millis(ms))),
+        2 => any::<usize>().prop_map(Step::Cancel),
+        5 => any::<usize>().prop_map(Step::Depart),
+        5 => (any::<usize>(), any_outcome()).prop_map(|(pick, outcome)| Step::Settle(pick, outcome)),
+        2 => (any::<usize>(), any_outcome()).prop_map(|(pick, outcome)| Step::Return(pick, outcome)),
+    ]
+}
+
+fn any_live_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        30 => any_step(),
+        1 => any_settings().prop_map(|settings| Step::Reconfigure(Box::new(settings))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_trace_keeps_window_gate_gap_order_and_leaves_nothing(
+        settings in any_settings(), seed in any::<u64>(), trace in vec(any_step(), 1..300)
+    ) {
+        let mut model = Model::new(&settings, seed);
+        model.run(&trace);
+        model.finish();
+    }
+
+    #[test]
+    fn every_trace_with_live_edits_keeps_them_too(
+        settings in any_settings(), seed in any::<u64>(), trace in vec(any_live_step(), 1..300)
+    ) {
+        let mut model = Model::new(&settings, seed);
+        model.run(&trace);
+        model.finish();
+    }
+
+    #[test]
+    fn the_same_trace_and_seed_make_the_same_sends(
+        settings in any_settings(), seed in any::<u64>(), trace in vec(any_live_step(), 1..200)
+    ) {
+        let grants = [(); 2].map(|()| {
+            let mut model = Model::new(&settings, seed);
+            model.run(&trace);
+            model.grants
+        });
+        prop_assert_eq!(&grants[0], &grants[1]);
+    }
+}

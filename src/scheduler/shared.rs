@@ -1,0 +1,192 @@
+//! The one mutex, what it guards, and the only way to change it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant as StdInstant;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::permit::Permit;
+use super::ticket::{Entry, Ticket};
+use super::{Refused, Wanted};
+use crate::limiter::{Admission, Decision, Grant, Key, Limiter, Refusal, Settings};
+
+/// Where the answer to a waiting request goes.
+#[derive(Debug)]
+pub(super) struct Answer {
+    to: oneshot::Sender<Result<Permit, Refusal>>,
+    arrived: Instant,
+}
+
+/// An answer that is due once the mutex is free.
+#[derive(Debug)]
+struct Mail {
+    answer: Answer,
+    verdict: Result<Grant, Refusal>,
+}
+
+/// Who is still let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Only requests that come back.
+    Draining,
+    /// Nobody, and nobody waits.
+    Closed,
+}
+
+/// What the mutex guards.
+#[derive(Debug)]
+pub(super) struct State {
+    limiter: Limiter<Answer>,
+    phase: Phase,
+    /// When the task will wake by itself; `None` is never.
+    armed: Option<StdInstant>,
+}
+
+impl State {
+    pub(super) fn admit(&mut self, answer: Answer, wanted: &Wanted, now: StdInstant) -> Admission {
+        if self.phase != Phase::Open {
+            return Admission::Refused(Refusal::draining(wanted.priority));
+        }
+        self.limiter.admit(answer, wanted.priority, wanted.deadline.into_std(), now)
+    }
+
+    pub(super) fn readmit(&mut self, answer: Answer, grant: Grant, now: StdInstant) -> Admission {
+        if self.phase == Phase::Closed {
+            return Admission::Refused(Refusal::draining(grant.priority()));
+        }
+        self.limiter.readmit(answer, grant, now)
+    }
+
+    pub(super) fn cancel(&mut self, key: Key, now: StdInstant) {
+        self.limiter.cancel(key, now);
+    }
+
+    pub(super) fn limiter(&mut self) -> &mut Limiter<Answer> {
+        &mut self.limiter
+    }
+
+    pub(super) fn drain(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Draining;
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.phase = Phase::Closed;
+    }
+
+    /// Does all that can be done now; returns the answers and when there is something to do next.
+    fn drive(&mut self, now: StdInstant) -> (Vec<Mail>, Option<StdInstant>) {
+        let mut mail = Vec::new();
+        while self.phase == Phase::Closed
+            && let Some((answer, priority)) = self.limiter.evict()
+        {
+            mail.push(Mail { answer, verdict: Err(Refusal::draining(priority)) });
+        }
+        loop {
+            match self.limiter.poll(now) {
+                Decision::Grant(answer, grant) => mail.push(Mail { answer, verdict: Ok(grant) }),
+                Decision::Refuse(answer, refusal) => mail.push(Mail { answer, verdict: Err(refusal) }),
+                Decision::Sleep(next) => return (mail, next),
+            }
+        }
+    }
+}
+
+/// What the scheduler's handles, permits and task have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    wake: Notify,
+    alive: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings, seed: u64) -> Self {
+        let limiter = Limiter::new(settings, seed, Instant::now().into_std());
+        let state = State { limiter, phase: Phase::Open, armed: None };
+        Self { state: Mutex::new(state), wake: Notify::new(), alive: AtomicBool::new(true) }
+    }
+
+    /// Changes the state, does what can be done then, and delivers the answers once the mutex is free.
+    pub(super) fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, StdInstant) -> T) -> T {
+        let now = Instant::now().into_std();
+        let (result, mail, sooner) = {
+            let mut state = self.lock();
+            let result = change(&mut state, now);
+            let (mail, next) = state.drive(now);
+            let sooner = next.filter(|next| state.armed.is_none_or(|armed| *next < armed));
+            state.armed = sooner.or(state.armed);
+            (result, mail, sooner)
+        };
+        if sooner.is_some() {
+            self.wake.notify_one();
+        }
+        self.deliver(mail);
+        result
+    }
+
+    /// Does what can be done now and returns when to call again, unless [`Shared::woken`] says earlier.
+    pub(super) fn arm(self: &Arc<Self>) -> Option<Instant> {
+        let now = Instant::now().into_std();
+        let (mail, next) = {
+            let mut state = self.lock();
+            let (mail, next) = state.drive(now);
+            state.armed = next;
+            (mail, next)
+        };
+        self.deliver(mail);
+        next.map(Instant::from_std)
+    }
+
+    /// Waits until the time returned by [`Shared::arm`] is too late.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Looks without changing anything.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&mut Limiter<Answer>, StdInstant) -> T) -> T {
+        let now = Instant::now().into_std();
+        look(&mut self.lock().limiter, now)
+    }
+
+    /// Lets a request in: with a permit, with a ticket to wait with, or not at all.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        arrived: Instant,
+        admit: impl FnOnce(&mut State, Answer, StdInstant) -> Admission,
+    ) -> Result<Entry, Refused> {
+        let (to, answered) = oneshot::channel();
+        match self.change(|state, now| admit(state, Answer { to, arrived }, now)) {
+            Admission::Queued(key) => {
+                Ok(Entry::Waiting(Ticket::new(Arc::clone(self), key, answered, arrived)))
+            }
+            Admission::Granted(grant) => Ok(Entry::Granted(Permit::new(Arc::clone(self), grant, arrived))),
+            Admission::Refused(refusal) => Err(Refused::new(&refusal, arrived)),
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn died(&self) {
+        self.alive.store(false, Ordering::Relaxed);
+    }
+
+    fn deliver(self: &Arc<Self>, mail: Vec<Mail>) {
+        for Mail { answer: Answer { to, arrived }, verdict } in mail {
+            let verdict = verdict.map(|grant| Permit::new(Arc::clone(self), grant, arrived));
+            // If nobody listens any more, the permit comes back and puts its place back as it drops.
+            drop(to.send(verdict));
+        }
+    }
+
+    /// A panic elsewhere leaves the limiter as its last whole decision left it, which is fit for use.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
