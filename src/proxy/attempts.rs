@@ -1,0 +1,176 @@
+//! Sending a paced request until it has an answer worth relaying.
+//!
+//! Every attempt needs a permit and ends it with what was learned. As long as no byte of an
+//! answer was relayed, an attempt that the quota, a gateway or a missing connection defeated is
+//! followed by another one from the head of the lane, within the same deadline.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::body::Buffered;
+use super::classify::{self, Meaning};
+use super::error::Failure;
+use super::exchange::Exchange;
+use super::forward::{Answered, Shared};
+use super::headers::Pause;
+use super::stamp::Outgoing;
+use super::upstream::{Outbound, Patience, SendError, Url};
+use crate::limiter::Outcome;
+use crate::limiter::settings::{Mode, Settings};
+use crate::metrics::RetryReason;
+use crate::scheduler::{Departure, Permit, Refused};
+
+/// A request that can be sent more than once.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) method: http::Method,
+    pub(super) url: Url,
+    pub(super) headers: http::HeaderMap,
+    pub(super) body: Buffered,
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Answer(Answer, Meaning),
+    Failed(SendError),
+}
+
+/// How often a request was sent again.
+#[derive(Clone, Copy, Default)]
+struct Resent {
+    rate_limited: u32,
+    /// Every other reason; this is what `retry.serverErrors` bounds.
+    unavailable: u32,
+}
+
+impl Resent {
+    fn any(self) -> bool {
+        self.rate_limited + self.unavailable > 0
+    }
+
+    fn count(&mut self, reason: RetryReason) {
+        match reason {
+            RetryReason::RateLimited => self.rate_limited += 1,
+            RetryReason::ServerError | RetryReason::Exhausted | RetryReason::Connect => self.unavailable += 1,
+        }
+    }
+
+    fn may_again(self, reason: RetryReason, settings: &Settings) -> bool {
+        settings.mode == Mode::Enforce
+            && match reason {
+                RetryReason::RateLimited => settings.retry.rate_limited,
+                RetryReason::ServerError | RetryReason::Exhausted | RetryReason::Connect => {
+                    self.unavailable < settings.retry.server_errors
+                }
+            }
+    }
+}
+
+/// Sends `call` until its answer can be relayed, or cannot be had.
+pub(super) async fn run(
+    shared: &Shared,
+    call: &Call,
+    mut permit: Permit,
+    exchange: &mut Exchange,
+) -> Result<Answered, Failure> {
+    let mut resent = Resent::default();
+    loop {
+        exchange.attempts(permit.waited());
+        let settings = shared.settings();
+        let attempt = try_once(shared, call, permit.departure(), exchange.patience(&settings)).await;
+        let (outcome, again) = attempt.verdict();
+        let again = again.filter(|&reason| resent.may_again(reason, &settings) && !permit.is_passthrough());
+        let Some(reason) = again else {
+            permit.settle(outcome);
+            return attempt.conclude(&settings, resent, None);
+        };
+        match permit.requeue(outcome).await {
+            Ok(next) => permit = next,
+            Err(refused) => {
+                exchange.waited(refused.waited);
+                return attempt.conclude(&settings, resent, Some(refused));
+            }
+        }
+        shared.metrics.upstream.retried(reason).inc();
+        resent.count(reason);
+    }
+}
+
+async fn try_once(shared: &Shared, call: &Call, departure: Departure, patience: Patience) -> Attempt {
+    let body = Outgoing::buffered(call.body.clone(), Box::new(move || departure.mark()));
+    let outbound =
+        Outbound { method: call.method.clone(), url: call.url.clone(), headers: call.headers.clone(), body };
+    let mut answer = match shared.send(outbound, patience).await {
+        Ok(answer) => answer,
+        Err(error) => return Attempt::Failed(error),
+    };
+    if !classify::needs_body(answer.status) {
+        return Attempt::Answer(answer, Meaning::Answered);
+    }
+    answer.body.peek(patience.idle).await;
+    let meaning = classify::classify(answer.status, &answer.headers, &answer.body.peeked());
+    Attempt::Answer(answer, meaning)
+}
+
+impl Attempt {
+    /// What the limiter learns, and why another attempt makes sense if it does.
+    fn verdict(&self) -> (Outcome, Option<RetryReason>) {
+        match *self {
+            Self::Answer(_, Meaning::Answered | Meaning::QuotaSpent) => (Outcome::Accepted, None),
+            Self::Answer(_, Meaning::RateLimited { retry_after }) => {
+                (Outcome::RateLimited { retry_after }, Some(RetryReason::RateLimited))
+            }
+            Self::Answer(_, Meaning::Exhausted { retry_after }) => {
+                (Outcome::Unavailable { retry_after }, Some(RetryReason::Exhausted))
+            }
+            Self::Answer(_, Meaning::ServerError { retry_after }) => {
+                (Outcome::Unavailable { retry_after }, Some(RetryReason::ServerError))
+            }
+            Self::Failed(SendError::Connect(_)) => {
+                (Outcome::Unavailable { retry_after: None }, Some(RetryReason::Connect))
+            }
+            Self::Failed(SendError::Timeout | SendError::Broken(_)) => (Outcome::Unknown, None),
+        }
+    }
+
+    /// What the application gets after the last attempt. In `Observe` nothing is rewritten, and an error
+    /// answer too long to be read whole is relayed as it is.
+    fn conclude(
+        self,
+        settings: &Settings,
+        resent: Resent,
+        refused: Option<Refused>,
+    ) -> Result<Answered, Failure> {
+        let retried = resent.any();
+        let (answer, meaning) = match self {
+            Self::Answer(answer, meaning) => (answer, meaning),
+            Self::Failed(error) => return Err(Failure::Send { error, retried }),
+        };
+        let rewritten = settings.mode == Mode::Enforce && answer.body.is_whole();
+        let pause = |asked: Option<Duration>| match (asked, &refused) {
+            (Some(asked), _) => Pause::exactly(asked),
+            (None, Some(refused)) => Pause::about(refused.retry_after),
+            (None, None) => Pause::about(UNTOLD),
+        };
+        match meaning {
+            Meaning::RateLimited { retry_after } if rewritten => {
+                Err(Failure::RateLimited { answer: answer.into(), pause: pause(retry_after) })
+            }
+            Meaning::Exhausted { retry_after } if rewritten => {
+                Err(Failure::Overloaded { answer: answer.into(), pause: pause(retry_after), retried })
+            }
+            Meaning::RateLimited { retry_after } | Meaning::Exhausted { retry_after } => {
+                Ok(Answered { answer, should_retry: None, pause: Some(pause(retry_after)) })
+            }
+            Meaning::QuotaSpent => Ok(Answered { answer, should_retry: Some(false), pause: None }),
+            Meaning::ServerError { .. } => {
+                Ok(Answered { answer, should_retry: retried.then_some(false), pause: None })
+            }
+            Meaning::Answered => Ok(Answered { answer, should_retry: None, pause: None }),
+        }
+    }
+}
+
+/// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
+/// coming back at once would only be refused again.
+const UNTOLD: Duration = Duration::from_secs(5);

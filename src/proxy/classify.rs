@@ -1,0 +1,143 @@
+//! What an upstream's answer means.
+//!
+//! Status alone does not say it: a 429 may be the quota, an empty purse or busy workers, and
+//! a 400 may be a passing fault of the service. Only these error answers are read; see
+//! `client-contract` in the documents for where each wording was seen.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use super::retry_after::retry_after;
+
+/// What an upstream's answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// An answer for the application, good or bad.
+    Answered,
+    /// The account's money or allotment is spent; waiting does not help.
+    QuotaSpent,
+    /// Too many requests in too short a time.
+    RateLimited {
+        /// How long the upstream asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The model's workers are all busy or out of order. Says nothing about the quota.
+    Exhausted {
+        /// How long the upstream asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A 502, 503 or 504 that says nothing more.
+    ServerError {
+        /// How long the upstream asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Whether the meaning of an answer with this status may depend on its body, or be one to try again.
+pub(super) fn needs_body(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 429 | 502..=504)
+}
+
+/// What an answer means; `body` is what was read of it.
+pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Meaning {
+    let retry_after = || retry_after(headers);
+    match status.as_u16() {
+        400 if says(body, &["degraded function cannot be invoked"]) => {
+            Meaning::Exhausted { retry_after: retry_after() }
+        }
+        429 if quota_is_spent(body) => Meaning::QuotaSpent,
+        429 | 503 if says(body, &BUSY) => Meaning::Exhausted { retry_after: retry_after() },
+        429 => Meaning::RateLimited { retry_after: retry_after() },
+        502..=504 => Meaning::ServerError { retry_after: retry_after() },
+        _ => Meaning::Answered,
+    }
+}
+
+/// Wordings of busy workers, in lower case. Google's `RESOURCE_EXHAUSTED` is a quota and is not among them.
+const BUSY: [&str; 4] =
+    ["resourceexhausted", "all workers are busy", "worker local total request limit", "concurren"];
+
+fn says(body: &[u8], wordings: &[&str]) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    wordings.iter().any(|wording| text.contains(wording))
+}
+
+/// Decided by the machine-readable fields alone: messages of plain rate limits mention billing, too.
+fn quota_is_spent(body: &[u8]) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
+    let error = body.get("error").unwrap_or(&body);
+    ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str()).any(|word| {
+        let word = word.to_ascii_lowercase();
+        word == "insufficient_quota" || word.starts_with("billing")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(status: u16, body: &str) -> Meaning {
+        classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+    }
+
+    const RATE_LIMITED: Meaning = Meaning::RateLimited { retry_after: None };
+    const EXHAUSTED: Meaning = Meaning::Exhausted { retry_after: None };
+    const SERVER_ERROR: Meaning = Meaning::ServerError { retry_after: None };
+
+    #[test]
+    fn a_429_is_the_quota_unless_it_says_otherwise() {
+        for body in [
+            r#"{"status":429,"title":"Too Many Requests"}"#,
+            r#"{"error":{"code":"rate_limit_exceeded","message":"check your plan and billing details"}}"#,
+            r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#,
+            "",
+            "<html>slow down</html>",
+        ] {
+            assert_eq!(meaning(429, body), RATE_LIMITED, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_spent_account_is_told_apart() {
+        for body in [
+            r#"{"error":{"code":"insufficient_quota","type":"x"}}"#,
+            r#"{"error":{"code":null,"type":"insufficient_quota"}}"#,
+            r#"{"code":"billing_hard_limit_reached"}"#,
+        ] {
+            assert_eq!(meaning(429, body), Meaning::QuotaSpent, "{body}");
+        }
+    }
+
+    #[test]
+    fn busy_workers_are_no_quota() {
+        for (status, body) in [
+            (503, r#"{"message":"ResourceExhausted: All workers are busy, please retry later"}"#),
+            (429, r#"{"detail":"Worker local total request limit reached (3228/48)"}"#),
+            (429, r#"{"error":{"message":"Concurrency limit reached"}}"#),
+            (400, r#"{"detail":"Function id 'f': DEGRADED function cannot be invoked"}"#),
+        ] {
+            assert_eq!(meaning(status, body), EXHAUSTED, "{body}");
+        }
+    }
+
+    #[test]
+    fn gateways_errors_are_server_errors_and_the_rest_is_an_answer() {
+        for status in [502, 503, 504] {
+            assert_eq!(meaning(status, "{}"), SERVER_ERROR);
+        }
+        for status in [200, 400, 401, 404, 410, 500, 501] {
+            assert_eq!(meaning(status, "All workers are busy"), Meaning::Answered, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_pause_asked_for_goes_with_the_meaning() {
+        let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "3".parse().unwrap())]);
+        let retry_after = Some(Duration::from_secs(3));
+        let of = |status| classify(status, &headers, b"");
+        assert_eq!(of(StatusCode::TOO_MANY_REQUESTS), Meaning::RateLimited { retry_after });
+        assert_eq!(of(StatusCode::BAD_GATEWAY), Meaning::ServerError { retry_after });
+    }
+}

@@ -1,0 +1,223 @@
+//! The path of one request: read, match, rank, wait, send, relay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, header};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::attempts::{self, Call};
+use super::base::{NoTarget, UpstreamBase};
+use super::body::{self, BodyError, Budget, Buffered};
+use super::deadline::deadline;
+use super::error::{BodyLimits, Failure};
+use super::exchange::Exchange;
+use super::headers::{self, Pace, Pause};
+use super::key::Key;
+use super::relay::relay;
+use super::stamp::Outgoing;
+use super::upstream::{Outbound, Patience, SendError, Upstream, Url};
+use super::{hop_by_hop, matching, model};
+use crate::limiter::Priority;
+use crate::limiter::settings::Settings;
+use crate::metrics::Metrics;
+use crate::scheduler::{Scheduler, Wanted};
+
+/// What all requests share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) base: UpstreamBase,
+    pub(super) upstream: Upstream,
+    pub(super) key: Arc<Key>,
+    pub(super) limits: BodyLimits,
+    pub(super) budget: Arc<Budget>,
+    pub(super) scheduler: Scheduler,
+    pub(super) settings: watch::Receiver<Arc<Settings>>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// An answer to relay, and what of the contract is added to its headers.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) answer: Answer,
+    pub(super) should_retry: Option<bool>,
+    /// Added where the upstream's answer names none.
+    pub(super) pause: Option<Pause>,
+}
+
+/// Answers one request. The exchange it opens is settled by what it returns, or by being dropped.
+pub(super) async fn forward(shared: Arc<Shared>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let url = match shared.base.target(&head.uri) {
+        Ok(url) => url,
+        Err(NoTarget::Outside) => return Failure::Outside.respond(&shared.metrics, None, None),
+        Err(NoTarget::Odd) => return Failure::OddPath.respond(&shared.metrics, None, None),
+    };
+    let head_only = head.method == Method::HEAD;
+    let mut exchange = shared.begin(&head);
+    match answer(&shared, head, url, body, &mut exchange).await {
+        Ok(answered) => shared.relay(answered, exchange, head_only),
+        Err(failure) => {
+            let pace = shared.pace(&exchange);
+            failure.respond(&shared.metrics, pace, Some(exchange))
+        }
+    }
+}
+
+/// The steps of one request, in order.
+async fn answer(
+    shared: &Shared,
+    head: Parts,
+    url: Url,
+    body: Body,
+    exchange: &mut Exchange,
+) -> Result<Answered, Failure> {
+    if hop_by_hop::wants_upgrade(&head.headers) {
+        return Err(Failure::Upgrade);
+    }
+    if !matching::paces_method(&shared.settings().matching, &head.method) {
+        return shared.pass(head, url, Outgoing::streamed(body), exchange).await;
+    }
+    let body = shared.collect(body, &head.headers).await?;
+    exchange.received(body.bytes().len());
+
+    let settings = shared.settings();
+    let model = model::peek(body.bytes());
+    exchange.names_model(model.as_deref());
+    if !matching::paces_model(&settings.matching, model.as_deref()) {
+        exchange.is_unpaced();
+        return shared.pass(head, url, Outgoing::buffered(body, Box::new(|| ())), exchange).await;
+    }
+
+    let priority = wanted_priority(&head.headers, settings.queue.default_priority)?;
+    let arrived = exchange.arrived();
+    let deadline = deadline(arrived, settings.queue.lane(priority).max_wait, &head.headers);
+    let deadline = exchange.patience(&settings).until.map_or(deadline, |until| until.min(deadline));
+
+    exchange.queues(priority);
+    let permit =
+        shared.scheduler.acquire(Wanted { priority, arrived, deadline }).await.map_err(|refused| {
+            exchange.waited(refused.waited);
+            Failure::Refused(refused, settings.rate)
+        })?;
+    if permit.is_passthrough() {
+        exchange.passes_through();
+    }
+    let call = Call { method: head.method, url, headers: outbound_headers(head.headers), body };
+    attempts::run(shared, &call, permit, exchange).await
+}
+
+/// The priority a request names, else `default`.
+fn wanted_priority(headers: &HeaderMap, default: Priority) -> Result<Priority, Failure> {
+    let Some(value) = headers.get(headers::PRIORITY_WANTED) else { return Ok(default) };
+    let word = String::from_utf8_lossy(value.as_bytes());
+    word.parse().map_err(|_| Failure::UnknownPriority(word.chars().take(LONGEST_WORD).collect()))
+}
+
+/// How much of an unknown priority is quoted back.
+const LONGEST_WORD: usize = 32;
+
+/// The request's headers without those of its connection, and without what is addressed to us.
+fn outbound_headers(mut headers: HeaderMap) -> HeaderMap {
+    hop_by_hop::strip(&mut headers);
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, headers::PRIORITY_WANTED] {
+        headers.remove(name);
+    }
+    headers
+}
+
+impl Shared {
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Opens the account of a request. Until its body is read it counts as paced if its method is.
+    fn begin(&self, head: &Parts) -> Exchange {
+        let settings = self.settings();
+        let default = settings.queue.default_priority;
+        let paced = matching::paces_method(&settings.matching, &head.method)
+            .then(|| wanted_priority(&head.headers, default).unwrap_or(default));
+        Exchange::begin(Arc::clone(&self.metrics), &head.headers, paced)
+    }
+
+    async fn collect(&self, mut body: Body, headers: &HeaderMap) -> Result<Buffered, Failure> {
+        let collected = body::collect(&mut body, self.limits.each, &self.budget).await;
+        if let Err(BodyError::TooLarge | BodyError::BudgetSpent) = collected
+            && !headers.contains_key(header::EXPECT)
+        {
+            // A client that asked first has sent nothing yet, and reading on would invite it to.
+            body::discard(&mut body).await;
+        }
+        collected.map_err(|error| Failure::Body(error, self.limits))
+    }
+
+    /// Sends a request that is not paced, once.
+    async fn pass(
+        &self,
+        head: Parts,
+        url: Url,
+        body: Outgoing,
+        exchange: &mut Exchange,
+    ) -> Result<Answered, Failure> {
+        exchange.uploads(body.progress());
+        exchange.attempts(Duration::ZERO);
+        let outbound = Outbound { method: head.method, url, headers: outbound_headers(head.headers), body };
+        match self.send(outbound, exchange.patience(&self.settings())).await {
+            Ok(answer) => Ok(Answered { answer, should_retry: None, pause: None }),
+            Err(error) => Err(Failure::Send { error, retried: false }),
+        }
+    }
+
+    /// Sends one request with the key in force, and measures.
+    pub(super) async fn send(&self, mut outbound: Outbound, patience: Patience) -> Result<Answer, SendError> {
+        if let Some(authorization) = self.key.authorization() {
+            outbound.headers.insert(header::AUTHORIZATION, authorization);
+        }
+        let began = Instant::now();
+        let sent = self.upstream.send(outbound, patience).await;
+        let upstream = &self.metrics.upstream;
+        match sent {
+            Ok(response) => {
+                upstream.latency.observe((Instant::now() - began).as_secs_f64());
+                if response.status().as_u16() >= 400 {
+                    upstream.error(response.status().as_str()).inc();
+                }
+                Ok(Answer::new(response))
+            }
+            Err(error) => {
+                upstream.error(error.label()).inc();
+                tracing::warn!(%error, "the upstream gave no answer");
+                Err(error)
+            }
+        }
+    }
+
+    /// What the application is told about the pace, once its request has been ranked.
+    fn pace(&self, exchange: &Exchange) -> Option<Pace> {
+        let (priority, waited) = exchange.place()?;
+        Some(Pace { priority, waited, budget: self.scheduler.budget() })
+    }
+
+    fn relay(&self, answered: Answered, exchange: Exchange, head_only: bool) -> Response<Body> {
+        let Answered { mut answer, should_retry, pause } = answered;
+        if let Some(pace) = self.pace(&exchange) {
+            pace.write(&mut answer.headers);
+        }
+        if exchange.is_passthrough() {
+            answer.headers.insert(headers::REASON, http::HeaderValue::from_static("passthrough"));
+        }
+        if let Some(should_retry) = should_retry {
+            headers::write_should_retry(&mut answer.headers, should_retry);
+        }
+        if let Some(pause) = pause {
+            pause.write_if_unsaid(&mut answer.headers);
+        }
+        let patience = exchange.patience(&self.settings());
+        relay(answer, patience, exchange, head_only)
+    }
+}

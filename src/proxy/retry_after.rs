@@ -1,0 +1,197 @@
+//! How long an upstream asks to be left alone, in every form seen in the wild.
+//!
+//! `retry-after-ms`, then `retry-after` in seconds (whole or not) or as an HTTP date, then the
+//! time an exhausted `x-ratelimit-*` budget comes back. Whatever does not parse is as if it were not there.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+/// Longer pauses are cut to this (`raMax` of the rate-control notes): no client waits that long, and a
+/// mistaken header must not close the gate for hours.
+pub(super) const LONGEST: Duration = Duration::from_secs(300);
+
+/// Numbers above this many seconds are moments since 1970, not spans (it was 2001 then).
+const EPOCH_FROM: f64 = 1e9;
+
+/// Numbers above this are such moments in milliseconds.
+const EPOCH_MILLIS_FROM: f64 = 1e12;
+
+/// The budgets whose `x-ratelimit-remaining-*` and `x-ratelimit-reset-*` are understood.
+const BUDGETS: [(&str, &str); 3] = [
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+];
+
+/// How long the upstream asked to be left alone, at most [`LONGEST`].
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text("retry-after-ms")
+        .and_then(|millis| span(millis, 1e-3))
+        .or_else(|| text("retry-after").and_then(|value| span(value, 1.0).or_else(|| until(value, headers))))
+        .or_else(|| BUDGETS.into_iter().filter_map(|budget| budget_reset(headers, budget)).max());
+    asked.map(|asked| asked.min(LONGEST))
+}
+
+/// When a budget that is used up comes back; one that is known to have something left says nothing.
+fn budget_reset(headers: &HeaderMap, (remaining, reset): (&str, &str)) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let left = text(remaining).and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left > 0.0);
+    let reset = text(reset).filter(|_| !left)?;
+    match reset.parse::<f64>() {
+        Ok(at) if at >= EPOCH_MILLIS_FROM => Some(since_epoch(at / 1e3)?.saturating_sub(now_since_epoch())),
+        Ok(at) if at >= EPOCH_FROM => Some(since_epoch(at)?.saturating_sub(now_since_epoch())),
+        Ok(_) => span(reset, 1.0),
+        Err(_) => go_duration(reset).or_else(|| until(reset, headers)),
+    }
+}
+
+/// A number that is not negative, in units of `unit` seconds.
+fn span(number: &str, unit: f64) -> Option<Duration> {
+    let number: f64 = number.parse().ok()?;
+    let usable = number.is_finite() && number >= 0.0;
+    usable.then(|| Duration::try_from_secs_f64(number * unit).unwrap_or(LONGEST))
+}
+
+/// Time until an HTTP date, by the upstream's own clock where it sent one; zero if it is past.
+fn until(date: &str, headers: &HeaderMap) -> Option<Duration> {
+    let at = httpdate::parse_http_date(date).ok()?;
+    let theirs =
+        headers.get(http::header::DATE).and_then(|now| httpdate::parse_http_date(now.to_str().ok()?).ok());
+    let now = theirs.unwrap_or_else(wall_clock);
+    Some(at.duration_since(now).unwrap_or_default())
+}
+
+#[expect(clippy::disallowed_types, reason = "a date header is a moment on the wall clock")]
+fn wall_clock() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+#[expect(clippy::disallowed_types, reason = "a date header is a moment on the wall clock")]
+fn now_since_epoch() -> Duration {
+    wall_clock().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+fn since_epoch(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A duration as Go prints it: `12ms`, `1s`, `6m0s`, `1h2m3.5s`.
+fn go_duration(mut text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    if text.is_empty() {
+        return None;
+    }
+    while !text.is_empty() {
+        let number = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, rest) = text.split_at(number);
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at(unit);
+        let unit = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" | "μs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        total = total.saturating_add(span(number, unit)?);
+        text = rest;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &str)]) -> Option<Duration> {
+        retry_after(
+            &headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect(),
+        )
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "reads well in the tables below")]
+    fn millis(millis: u64) -> Option<Duration> {
+        Some(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn milliseconds_come_before_seconds() {
+        assert_eq!(asked(&[("retry-after-ms", "1500"), ("retry-after", "9")]), millis(1500));
+        assert_eq!(asked(&[("retry-after-ms", "12.5")]), Some(Duration::from_micros(12_500)));
+    }
+
+    #[test]
+    fn seconds_may_be_whole_or_not() {
+        assert_eq!(asked(&[("retry-after", "7")]), millis(7_000));
+        assert_eq!(asked(&[("retry-after", " 0.5 ")]), millis(500));
+        assert_eq!(asked(&[("retry-after", "0")]), millis(0));
+    }
+
+    #[test]
+    fn dates_are_read_by_the_upstreams_own_clock() {
+        let date = ("date", "Fri, 20 Nov 2026 10:00:00 GMT");
+        assert_eq!(asked(&[date, ("retry-after", "Fri, 20 Nov 2026 10:00:30 GMT")]), millis(30_000));
+        assert_eq!(asked(&[date, ("retry-after", "Fri, 20 Nov 2026 09:00:00 GMT")]), millis(0));
+    }
+
+    #[test]
+    fn a_date_without_a_clock_of_theirs_is_read_by_ours() {
+        assert_eq!(asked(&[("retry-after", "Fri, 20 Nov 2099 10:00:00 GMT")]), Some(LONGEST));
+        assert_eq!(asked(&[("retry-after", "Sat, 20 Nov 1999 10:00:00 GMT")]), millis(0));
+    }
+
+    #[test]
+    fn garbage_is_ignored_and_the_next_form_is_tried() {
+        for garbage in ["", "soon", "-1", "NaN", "inf", "1 2", "5s"] {
+            assert_eq!(asked(&[("retry-after", garbage)]), None, "{garbage}");
+            assert_eq!(asked(&[("retry-after-ms", garbage), ("retry-after", "3")]), millis(3_000));
+            assert_eq!(
+                asked(&[("retry-after", garbage), ("x-ratelimit-reset-requests", "2s")]),
+                millis(2_000)
+            );
+        }
+    }
+
+    #[test]
+    fn an_exhausted_budget_says_when_it_is_back() {
+        for (reset, expected) in [
+            ("12ms", millis(12)),
+            ("1s", millis(1_000)),
+            ("1m30s", millis(90_000)),
+            ("2m3.5s", millis(123_500)),
+            ("20", millis(20_000)),
+            ("6m0s", Some(LONGEST)),
+            ("1h", Some(LONGEST)),
+            ("soon", None),
+            ("m", None),
+            ("5", millis(5_000)),
+            ("1000000001", millis(0)),
+            ("4102444800", Some(LONGEST)),
+            ("4102444800000", Some(LONGEST)),
+        ] {
+            assert_eq!(asked(&[("x-ratelimit-reset-requests", reset)]), expected, "{reset}");
+        }
+    }
+
+    #[test]
+    fn a_budget_with_something_left_is_not_the_reason() {
+        let headers = [
+            ("x-ratelimit-remaining-requests", "39"),
+            ("x-ratelimit-reset-requests", "60s"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "6s"),
+        ];
+        assert_eq!(asked(&headers), millis(6_000));
+        assert_eq!(asked(&headers[..2]), None);
+    }
+
+    #[test]
+    fn hours_are_cut() {
+        assert_eq!(asked(&[("retry-after", "7200")]), Some(LONGEST));
+        assert_eq!(asked(&[("retry-after-ms", "1e300")]), Some(LONGEST));
+    }
+}

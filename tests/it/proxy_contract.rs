@@ -1,0 +1,1 @@
+//! The headers and bodies the application is promised.
