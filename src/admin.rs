@@ -3,23 +3,36 @@
 //! The three probes read atomics and nothing else, so that they answer whatever the load
 //! or the upstream does. Everything that asks the scheduler or the upstream has a path of its own.
 
+mod checker;
+mod exposition;
+mod health;
 mod probes;
 mod readiness;
+mod settings_view;
+mod status;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use readiness::Readiness;
+pub use readiness::{Readiness, Unready};
+
+use checker::Checker;
 
 use crate::limiter::Settings;
 use crate::metrics::{Metrics, PolicySource};
 use crate::scheduler::Scheduler;
+
+/// Every path of the port.
+pub const PATHS: [&str; 8] =
+    ["/livez", "/readyz", "/startupz", "/health", "/health/live", "/health/ready", "/metrics", "/status"];
 
 /// What the port reports on.
 pub struct Parts {
@@ -33,7 +46,7 @@ pub struct Parts {
     pub readiness: Arc<Readiness>,
     /// Where the settings come from.
     pub policy: Box<dyn Fn() -> PolicyView + Send + Sync>,
-    /// Whether the upstream answers.
+    /// Whether the upstream answers; takes 5 s at most.
     pub upstream: Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
 }
 
@@ -60,27 +73,51 @@ pub struct Admin {
     state: Arc<State>,
 }
 
+/// What the handlers share.
 struct State {
     parts: Parts,
+    checker: Checker,
     started: Instant,
 }
 
 impl Admin {
     /// The handlers, and the task that checks what the sidecar depends on.
     pub fn new(parts: Parts) -> (Self, BoxFuture<'static, ()>) {
-        let state = Arc::new(State { parts, started: Instant::now() });
-        (Self { state }, std::future::pending().boxed())
+        let state = Arc::new(State { parts, checker: Checker::default(), started: Instant::now() });
+        (Self { state: state.clone() }, checker::run(state).boxed())
     }
 
     /// Everything the port answers.
     pub fn router(&self) -> Router {
         probes::router(self.state.clone())
+            .merge(health::router(self.state.clone()))
+            .merge(exposition::router(self.state.clone()))
+            .merge(status::router(self.state.clone()))
+            .method_not_allowed_fallback(read_only)
+            .fallback(unknown_path)
     }
 
     /// `/health`, `/health/live` and `/health/ready`, which the application's port answers too.
     pub fn health_router(&self) -> Router {
-        Router::new()
+        health::router(self.state.clone())
     }
+}
+
+impl State {
+    fn uptime(&self) -> Duration {
+        Instant::now().duration_since(self.started)
+    }
+}
+
+async fn read_only() -> (StatusCode, &'static str) {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        "nothing here changes a setting: GET and HEAD only; the RateLimitPolicy is the admin interface\n",
+    )
+}
+
+async fn unknown_path() -> (StatusCode, String) {
+    (StatusCode::NOT_FOUND, format!("there is {} here\n", PATHS.join(", ")))
 }
 
 impl fmt::Debug for Admin {

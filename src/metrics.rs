@@ -12,6 +12,9 @@ mod requests;
 mod retreat;
 mod upstream;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use policy::{PolicyMetrics, PolicySource};
@@ -80,15 +83,36 @@ impl Metrics {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Name, type and help of every registered family, sorted by name.
-    pub fn families(&self) -> Vec<(String, String, String)> {
-        let kind = |family: &prometheus::proto::MetricFamily| {
-            format!("{:?}", family.get_field_type()).to_lowercase()
-        };
-        self.registry
-            .gather()
-            .iter()
-            .map(|family| (family.name().to_owned(), kind(family), family.help().to_owned()))
-            .collect()
+    /// Every registered family, sorted by name.
+    pub fn families(&self) -> Vec<Family> {
+        self.registry.gather().iter().map(Family::from).collect()
+    }
+}
+
+/// What there is to know about a family without its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// The name series start with.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// What it counts.
+    pub help: String,
+    /// The labels of its series, and the values each has so far.
+    pub labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl From<&MetricFamily> for Family {
+    fn from(family: &MetricFamily) -> Self {
+        let mut labels = BTreeMap::<String, BTreeSet<String>>::new();
+        for pair in family.get_metric().iter().flat_map(Metric::get_label) {
+            labels.entry(pair.name().to_owned()).or_default().insert(pair.value().to_owned());
+        }
+        Self {
+            name: family.name().to_owned(),
+            kind: format!("{:?}", family.get_field_type()).to_lowercase(),
+            help: family.help().to_owned(),
+            labels,
+        }
     }
 }

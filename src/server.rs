@@ -100,3 +100,136 @@ where
         tracing::debug!(%error, "connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::Notify;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+    /// A handler that says when it has begun and answers when it may.
+    #[derive(Clone, Default)]
+    struct Held {
+        begun: Arc<Notify>,
+        go: Arc<Notify>,
+    }
+
+    impl Held {
+        fn router(&self) -> Router {
+            let Self { begun, go } = self.clone();
+            Router::new().route(
+                "/",
+                get(async move || {
+                    begun.notify_one();
+                    go.notified().await;
+                    "done"
+                }),
+            )
+        }
+    }
+
+    /// The client's end of a connection to `router`.
+    fn connect(drain: &Drain, router: Router) -> DuplexStream {
+        let (client, stream) = duplex(1024);
+        drain.spawn(serve_connection(stream, router, drain.draining()));
+        client
+    }
+
+    async fn rest_of(mut client: DuplexStream) -> String {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_never_ends_costs_its_connection() {
+        let mut client = connect(&Drain::new(), Router::new());
+        client.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+        let begin = Instant::now();
+        assert_eq!(rest_of(client).await, "");
+        assert_eq!(Instant::now().duration_since(begin), HEADER_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_lets_a_running_request_finish_and_then_closes() {
+        let (drain, held) = (Drain::new(), Held::default());
+        let mut client = connect(&drain, held.router());
+        client.write_all(REQUEST).await.unwrap();
+        held.begun.notified().await;
+        drain.draining().cancel();
+        tokio::task::yield_now().await;
+        held.go.notify_one();
+        let answer = rest_of(client).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("done"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_closes_idle_connections_at_once() {
+        let drain = Drain::new();
+        let fresh = connect(&drain, Router::new());
+        let mut used = connect(&drain, Held::default().router().fallback(|| async {}));
+        used.write_all(b"GET /x HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        used.read_exact(&mut first).await.unwrap();
+        let begin = Instant::now();
+        drain.draining().cancel();
+        rest_of(used).await;
+        assert_eq!(rest_of(fresh).await, "");
+        assert_eq!(Instant::now(), begin);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_closes_its_sending_half_ends_the_handler() {
+        struct Told(Arc<Notify>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let (begun, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (begin, told) = (begun.clone(), dropped.clone());
+        let handler = async move || {
+            let _told = Told(told);
+            begin.notify_one();
+            std::future::pending::<()>().await;
+        };
+        let mut client = connect(&Drain::new(), Router::new().route("/", get(handler)));
+        client.write_all(REQUEST).await.unwrap();
+        begun.notified().await;
+        client.shutdown().await.unwrap();
+        dropped.notified().await;
+    }
+
+    #[tokio::test]
+    async fn the_port_is_closed_while_a_request_still_runs() {
+        let (drain, held) = (Drain::new(), Held::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let draining = drain.draining();
+        let served = serve(listener, held.router(), draining.clone(), drain.clone());
+        let asked = async {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(REQUEST).await.unwrap();
+            held.begun.notified().await;
+            draining.cancel();
+            // The loop that closes the port runs in this very task: it has to have its turn.
+            while TcpStream::connect(address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            held.go.notify_one();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (answer, ()) = tokio::join!(asked, served);
+        assert!(answer.ends_with("done"), "{answer}");
+    }
+}

@@ -8,6 +8,7 @@ use axum::routing::get;
 use http::StatusCode;
 
 use super::State;
+use super::readiness::Unready;
 
 /// A probe's answer; the body is for people.
 type Answer = (StatusCode, &'static str);
@@ -33,7 +34,9 @@ async fn live(Shared(state): Shared<Arc<State>>) -> Answer {
 async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
     match state.parts.readiness.check() {
         Ok(()) => (StatusCode::OK, "ok\n"),
-        Err(unready) => (StatusCode::SERVICE_UNAVAILABLE, unready.as_str()),
+        Err(Unready::Starting) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Err(Unready::Draining) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        Err(Unready::Gated) => (StatusCode::SERVICE_UNAVAILABLE, "gated: see /health/ready\n"),
     }
 }
 

@@ -50,13 +50,13 @@ pub(super) struct RunArgs {
     metrics_host: IpAddr,
     /// Base URL of the API: the application's /v1/X becomes {URL}/X
     #[arg(long, env = "SIDECAR_UPSTREAM", value_name = "URL", value_parser = upstream)]
-    #[arg(default_value = "https://integrate.api.nvidia.com/v1", hide_env_values = true)]
+    #[arg(default_value = "https://integrate.api.nvidia.com/v1")]
     upstream: UpstreamBase,
     /// The `provider` label of the upstream's metrics
     #[arg(long, env = "SIDECAR_PROVIDER", value_name = "NAME", value_parser = provider)]
     #[arg(default_value = "nvidia")]
     provider: String,
-    /// File with the API key, read again when it changes [alternative: env `SIDECAR_API_KEY`]
+    /// File with the API key, read again when it changes [or the key itself in `SIDECAR_API_KEY`]
     #[arg(long, env = "SIDECAR_API_KEY_FILE", value_name = "FILE")]
     api_key_file: Option<PathBuf>,
     /// YAML file with a RateLimitPolicy, read again when it changes
@@ -214,9 +214,7 @@ fn key_source(file: Option<PathBuf>) -> Result<KeySource, Stop> {
         }
         (None, Some(key)) => {
             let key = key.into_string().map_err(|_| usage("the value is not text".into()))?;
-            ApiKey::try_from(key)
-                .map(KeySource::Value)
-                .map_err(|fault| usage(format!("the value is not accepted: {fault}")))
+            ApiKey::try_from(key).map(KeySource::Value).map_err(|fault| usage(fault.to_string()))
         }
     }
 }

@@ -17,7 +17,8 @@ pub enum RequestStatus {
 }
 
 impl RequestStatus {
-    const ALL: [Self; 3] = [Self::Success, Self::RateLimited, Self::Error];
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Success, Self::RateLimited, Self::Error];
 
     /// The label value.
     pub const fn as_str(self) -> &'static str {

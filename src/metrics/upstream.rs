@@ -1,5 +1,6 @@
 //! What the upstream did.
 
+use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec};
 
 use super::family::Families;
@@ -78,9 +79,26 @@ impl UpstreamMetrics {
         self.errors.with_label_values(&[status_code, &self.provider])
     }
 
+    /// Errors of every kind so far.
+    pub fn errors_total(&self) -> u64 {
+        let families = self.errors.collect();
+        let counters = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
+        counters.map(|metric| metric.get_counter().get_value()).map(whole).sum()
+    }
+
     /// Counts a request that was sent again.
     #[expect(clippy::indexing_slicing, reason = "the index comes from an enum with one entry a variant")]
     pub fn retried(&self, reason: RetryReason) -> &IntCounter {
         &self.retries[reason as usize]
     }
+}
+
+/// The library reports every counter as a float; those of this module only ever grow by one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count is whole and not negative"
+)]
+const fn whole(count: f64) -> u64 {
+    count as u64
 }

@@ -1,5 +1,10 @@
-//! The sidecar in this process, against upstreams that follow a script.
+//! One binary for all tests that run the sidecar, against upstreams that follow a script, or the program.
+#![cfg(test)]
 
+mod cli_run;
+mod cli_usage;
+mod drain_signals;
+mod metrics_doc;
 mod proxy_body;
 mod proxy_contract;
 mod proxy_deadline;

@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod logs;
+pub(crate) mod process;
 pub(crate) mod sidecar;
 pub(crate) mod upstream;
 

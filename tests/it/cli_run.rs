@@ -1,0 +1,49 @@
+//! `pacer run` and `pacer healthcheck` as processes.
+
+use std::net::TcpListener;
+
+use crate::support::process::{Call, Sidecar, run};
+
+#[test]
+fn both_listeners_answer_once_it_says_that_it_has_started() {
+    let sidecar = Sidecar::start(&[], &[]);
+    for path in ["/livez", "/readyz", "/startupz"] {
+        let answer = Call::get(sidecar.metrics, path).rest();
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+    }
+    for address in [sidecar.proxy, sidecar.metrics] {
+        let answer = Call::get(address, "/health").rest();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.contains(r#""status":"ok""#), "{answer}");
+    }
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let variables = ["SIDECAR_RATE_RPM", "SIDECAR_POLICY", "SIDECAR_API_KEY", "SIDECAR_LOG_LEVEL"];
+    Sidecar::start(&[], &variables.map(|name| (name, "")));
+}
+
+#[test]
+fn healthcheck_asks_the_probes() {
+    let sidecar = Sidecar::start(&[], &[]);
+    let port = sidecar.metrics.port().to_string();
+    for args in [&["healthcheck"][..], &["healthcheck", "--readiness"]] {
+        let everywhere = [("SIDECAR_METRICS_PORT", port.as_str()), ("SIDECAR_METRICS_HOST", "0.0.0.0")];
+        assert_eq!(run(args, &everywhere), (0, String::new(), String::new()));
+    }
+    drop(sidecar);
+    let (code, stdout, stderr) = run(&["healthcheck", "--metrics-port", &port], &[]);
+    assert_eq!((code, stdout.as_str(), stderr.lines().count()), (1, "", 1), "{stderr}");
+    assert!(stderr.contains(&format!("127.0.0.1:{port} does not answer")), "{stderr}");
+}
+
+#[test]
+fn text_logs_are_for_people() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (_, stdout, stderr) = run(&["run", "--log-format=text", "--port", &port], &[]);
+    assert_eq!(stdout, "");
+    let warning = stderr.lines().find(|line| line.contains(" WARN ")).expect("retreat is not in force");
+    assert!(warning.contains("retreat") && !warning.contains(['{', '\u{1b}']), "{warning}");
+}
