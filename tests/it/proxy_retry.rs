@@ -173,10 +173,7 @@ async fn an_upstream_nobody_can_connect_to_is_retried_then_named() {
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!((reply.header("x-should-retry"), reply.header("retry-after")), ("false", "1"));
     assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"connect\"}"), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"connect\"}"),
-        2
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"connect\"}"), 2);
 }
 
 #[tokio::test]
@@ -186,10 +183,7 @@ async fn a_connection_that_breaks_after_sending_is_not_retried() {
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_broken"));
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"broken\"}"),
-        1
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"broken\"}"), 1);
 }
 
 #[tokio::test]
@@ -202,10 +196,7 @@ async fn an_upstream_that_never_answers_times_out_and_is_not_asked_again() {
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"timeout\"}"),
-        1
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"timeout\"}"), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! The first lines: what runs where, and what to try.
+
+use super::Options;
+use super::upstream::StrictUpstream;
+use crate::sidecar::Sidecar;
+
+/// What an application takes as its base URL.
+pub(super) fn base_url(sidecar: &Sidecar) -> String {
+    format!("http://{}/v1", sidecar.proxy_addr())
+}
+
+/// What runs where.
+pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &StrictUpstream) -> Vec<String> {
+    let base = base_url(sidecar);
+    let admin = sidecar.admin_addr();
+    let mut lines = vec![
+        "Pacer demo: a simulated LLM API, the real sidecar, and an application that wants too much.".into(),
+        format!("  sidecar   {base}, paces to {} requests a minute", options.rpm),
+        format!("  look at   http://{admin}/status and http://{admin}/metrics"),
+        format!(
+            "  upstream  {}, accepts {} requests in any minute and answers 429 to more",
+            upstream.base_url(),
+            options.upstream_rpm
+        ),
+        "The sidecar cannot know what was sent before it started, so it begins paced, not with a burst."
+            .into(),
+    ];
+    if options.no_load {
+        lines.extend(to_try(&base));
+    }
+    lines.push(String::new());
+    lines
+}
+
+fn to_try(base: &str) -> Vec<String> {
+    let text = format!(
+        r#"
+Nothing is called by itself. Try it with curl:
+
+  curl -sN {base}/chat/completions -H 'content-type: application/json' -H 'x-priority: urgent' \
+    -d '{{"model": "demo-small", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+or with the OpenAI Python SDK:
+
+  from openai import OpenAI
+  client = OpenAI(base_url="{base}", api_key="any")
+  print(client.chat.completions.create(
+      model="demo-small", messages=[{{"role": "user", "content": "Hello"}}],
+      extra_headers={{"x-priority": "high"}}).choices[0].message.content)"#
+    );
+    text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_try_name_the_sidecars_own_address() {
+        let text = to_try("http://127.0.0.1:1234/v1").join("\n");
+        assert!(text.contains("curl -sN http://127.0.0.1:1234/v1/chat/completions"), "{text}");
+        assert!(text.contains(r#"base_url="http://127.0.0.1:1234/v1""#), "{text}");
+        assert!(text.contains(r#"{"role": "user", "content": "Hello"}"#), "{text}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The live table, and the line that takes its place where there is no terminal.
+
+use std::time::Duration;
+
+use super::text::{clock, percent, seconds};
+use super::view::{Lane, View};
+use crate::limiter::Priority;
+
+/// No line is longer: the width of the smallest usual terminal, less a margin.
+pub(super) const WIDTH: usize = 78;
+
+/// Width of the progress bar.
+const BAR: usize = 30;
+
+/// The whole table, one line an element, each at most [`WIDTH`] characters.
+pub(super) fn table(view: &View) -> Vec<String> {
+    let mut lines = vec![progress(view.elapsed, view.duration), String::new()];
+    lines.extend(lanes(view));
+    lines.push(String::new());
+    lines.push(pace(view));
+    lines.push(upstream(view));
+    lines.push(app(view));
+    for line in &mut lines {
+        *line = line.chars().take(WIDTH).collect();
+    }
+    lines
+}
+
+/// The lanes alone, with a heading.
+pub(super) fn lanes(view: &View) -> Vec<String> {
+    let heading = format!(
+        "{:<10}{:>9}{:>9}{:>10}{:>12}{:>12}{:>14}",
+        "priority", "waiting", "served", "refused", "wait p50", "wait p99", "1st byte p50"
+    );
+    let row = |(priority, lane): (Priority, &Lane)| {
+        format!(
+            "{:<10}{:>9}{:>9}{:>10}{:>12}{:>12}{:>14}",
+            priority.as_str(),
+            lane.waiting,
+            lane.served,
+            lane.refused,
+            seconds(lane.wait_p50),
+            seconds(lane.wait_p99),
+            seconds(lane.first_byte_p50),
+        )
+    };
+    std::iter::once(heading).chain(Priority::ALL.into_iter().zip(&view.lanes).map(row)).collect()
+}
+
+/// One line with what matters of the table.
+pub(super) fn line(view: &View) -> String {
+    let by_priority = |(priority, lane): (Priority, &Lane)| format!("{priority} {}", lane.waiting);
+    let waiting: Vec<_> = Priority::ALL.into_iter().zip(&view.lanes).map(by_priority).collect();
+    let seen = view.app.map_or(String::new(), |app| {
+        format!(", {} of them seen by the app, {} failures", app.rate_limited, app.failed)
+    });
+    format!(
+        "{:>5}  served {}, refused early {}, waiting {} ({}), streams open {}; window {} of {}, tokens {:.1}; \
+         upstream accepted {}, 429s {}{seen}; quota used {}",
+        clock(view.elapsed),
+        view.served(),
+        view.refused(),
+        view.waiting(),
+        waiting.join(", "),
+        view.streams_open,
+        view.limiter.window_used,
+        view.limiter.window_limit,
+        view.limiter.tokens,
+        view.upstream.accepted,
+        view.upstream.refused,
+        percent(view.upstream.quota_used()),
+    )
+}
+
+fn progress(elapsed: Duration, duration: Option<Duration>) -> String {
+    let Some(duration) = duration else {
+        return format!("running for {}, Ctrl-C ends", clock(elapsed));
+    };
+    let done = elapsed.min(duration).as_millis() * BAR as u128 / duration.as_millis().max(1);
+    let done = usize::try_from(done).unwrap_or(BAR);
+    let bar = format!("{}{}", "#".repeat(done), ".".repeat(BAR - done));
+    format!("{} of {}  [{bar}]", clock(elapsed.min(duration)), clock(duration))
+}
+
+fn pace(view: &View) -> String {
+    let limiter = &view.limiter;
+    let gate = if limiter.gate.is_zero() {
+        String::new()
+    } else {
+        format!(", paused for {}", seconds(Some(limiter.gate)))
+    };
+    format!(
+        "sidecar   {} a minute, {:.1} of {} tokens, window {} of {}, streams {}{gate}",
+        limiter.effective_rpm,
+        limiter.tokens,
+        limiter.capacity,
+        limiter.window_used,
+        limiter.window_limit,
+        view.streams_open,
+    )
+}
+
+fn upstream(view: &View) -> String {
+    let seen = &view.upstream;
+    format!(
+        "upstream  accepted {}, 429s {}, most in any minute {} of {}, quota used {}",
+        seen.accepted,
+        seen.refused,
+        seen.max_in_window,
+        view.quota,
+        percent(seen.quota_used()),
+    )
+}
+
+fn app(view: &View) -> String {
+    match view.app {
+        Some(app) => format!(
+            "app       429s of the upstream {}, failures {}, {} KiB received",
+            app.rate_limited,
+            app.failed,
+            app.bytes / 1024
+        ),
+        None => "app       yours: see the lines above the table".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::tests::mk_view;
+    use super::*;
+
+    #[test]
+    fn the_table_shows_the_view() {
+        let expected = "\
+1:23 of 5:00  [########......................]
+
+priority    waiting   served   refused    wait p50    wait p99  1st byte p50
+urgent            0        9         0      0.80 s      1.60 s        1.80 s
+high              1       12         0      1.60 s      3.20 s        2.60 s
+normal           13       33         0      21.4 s      42.8 s        22.4 s
+low               0        0         7           -           -             -
+
+sidecar   40 a minute, 0.2 of 40 tokens, window 40 of 40, streams 2
+upstream  accepted 55, 429s 0, most in any minute 40 of 40, quota used 98.2 %
+app       429s of the upstream 0, failures 0, 12 KiB received";
+        assert_eq!(table(&mk_view()).join("\n"), expected);
+    }
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_a_terminal_whatever_the_numbers() {
+        let mut view = mk_view();
+        view.limiter.effective_rpm = u32::MAX;
+        view.limiter.window_used = u64::MAX;
+        view.limiter.tokens = 1e12;
+        view.limiter.gate = Duration::from_secs(3600);
+        view.upstream.accepted = u64::MAX;
+        view.lanes[2].served = u64::MAX;
+        let lines = table(&view);
+        assert_eq!(lines.len(), table(&mk_view()).len(), "redrawing in place needs a fixed height");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn without_an_end_there_is_no_bar() {
+        assert_eq!(progress(Duration::from_secs(5), None), "running for 0:05, Ctrl-C ends");
+        let over = progress(Duration::from_secs(11), Some(Duration::from_secs(10)));
+        assert_eq!(over, format!("0:10 of 0:10  [{}]", "#".repeat(BAR)));
+    }
+
+    #[test]
+    fn a_closed_gate_is_shown() {
+        let mut view = mk_view();
+        view.limiter.gate = Duration::from_millis(2500);
+        assert!(pace(&view).ends_with("streams 2, paused for 2.50 s"));
+    }
+
+    #[test]
+    fn the_line_says_the_same_in_one() {
+        let expected = " 1:23  served 54, refused early 7, waiting 14 (urgent 0, high 1, normal 13, low 0), \
+                        streams open 2; window 40 of 40, tokens 0.2; upstream accepted 55, 429s 0, \
+                        0 of them seen by the app, 0 failures; quota used 98.2 %";
+        assert_eq!(line(&mk_view()), expected);
+        let unseen = View { app: None, ..mk_view() };
+        assert!(line(&unseen).ends_with("429s 0; quota used 98.2 %"));
+    }
+}

@@ -1,0 +1,208 @@
+//! A small LLM API with a strict quota, on loopback.
+//!
+//! It speaks enough of the `OpenAI` API for real clients, streams like one, and refuses like
+//! NVIDIA's: `{"status":429,"title":"Too Many Requests"}` without a word on when to come back.
+//! Its count of the rolling window is its own and exact, so that its verdict on a client is
+//! worth something: the demo shows it, and the tests lean on it.
+//!
+//! The server lives as long as its [`StrictUpstream`]: the accept loop is the one task of a
+//! `JoinSet` it owns, each connection a task of a `JoinSet` the loop owns. Dropping the value
+//! drops them all, open streams included, and needs no cooperation.
+
+mod admission;
+mod answer;
+mod server;
+mod window;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::dice::Dice;
+use window::{QuotaExceeded, RollingCount};
+
+/// How a [`StrictUpstream`] behaves.
+#[derive(Clone, Debug)]
+pub struct UpstreamOptions {
+    /// How many requests it accepts in any window, wherever the window starts.
+    pub quota: u32,
+    /// The window of the quota; NVIDIA's is a minute.
+    pub window: Duration,
+    /// The most time that passes between a request's arrival and its count, evenly spread from 0:
+    /// what delivery over a real network adds.
+    pub accept_jitter: Duration,
+    /// The time from the count to the head of the answer, evenly spread.
+    pub latency: Range<Duration>,
+    /// How many content chunks a streamed answer has; a plain one has as many words.
+    pub chunks: u32,
+    /// The time between two chunks of a stream.
+    pub chunk_gap: Duration,
+    /// Whether a 429 says `Retry-After` (in whole seconds, rounded up).
+    pub sends_retry_after: bool,
+    /// Whether a refused request uses up quota, too.
+    pub refusals_count: bool,
+    /// Whether a request without `Authorization: Bearer ...` is answered 401, uncounted.
+    pub requires_authorization: bool,
+    /// Seed of the jitter and the latencies.
+    pub seed: u64,
+}
+
+impl Default for UpstreamOptions {
+    /// 40 in any minute, answers at once, 429s in NVIDIA's form.
+    fn default() -> Self {
+        Self {
+            quota: 40,
+            window: Duration::from_secs(60),
+            accept_jitter: Duration::ZERO,
+            latency: Duration::ZERO..Duration::ZERO,
+            chunks: 8,
+            chunk_gap: Duration::ZERO,
+            sends_retry_after: false,
+            refusals_count: false,
+            requires_authorization: false,
+            seed: 0,
+        }
+    }
+}
+
+/// What a [`StrictUpstream`] has seen of paced endpoints; `/v1/models` is not counted.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamStats {
+    /// Requests within the quota.
+    pub accepted: u64,
+    /// Requests answered 429.
+    pub refused: u64,
+    /// Requests answered 401.
+    pub unauthorized: u64,
+    /// Quota used up in the window that ends now.
+    pub used: usize,
+    /// The most requests, accepted and refused, that arrived within any one window.
+    pub max_in_window: usize,
+    /// Since the first request; zero before it.
+    pub since_first: Duration,
+    /// What evenly spaced requests at the full quota would have had accepted since the first, itself included.
+    pub attainable: u64,
+}
+
+impl UpstreamStats {
+    /// Share of the quota used since the first request, 0 to 1; more for a while after a burst,
+    /// because the quota allows a whole window's worth at once. 0 before the first request.
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
+    pub fn quota_used(&self) -> f64 {
+        if self.attainable == 0 { 0.0 } else { self.accepted as f64 / self.attainable as f64 }
+    }
+}
+
+/// A running server; dropping it closes the port and every connection.
+#[derive(Debug)]
+pub struct StrictUpstream {
+    addr: SocketAddr,
+    quota: Arc<Quota>,
+    _tasks: JoinSet<()>,
+}
+
+impl StrictUpstream {
+    /// Starts a server on a free loopback port.
+    ///
+    /// # Errors
+    /// Whatever binding the port says.
+    pub async fn start(options: UpstreamOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let addr = listener.local_addr()?;
+        let quota = Arc::new(Quota::new(options));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server::accept(listener, answer::router(Arc::clone(&quota))));
+        Ok(Self { addr, quota, _tasks: tasks })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What a client or the sidecar takes as its base URL: `http://127.0.0.1:PORT/v1`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.addr)
+    }
+
+    /// What it has seen so far.
+    pub fn stats(&self) -> UpstreamStats {
+        self.quota.stats()
+    }
+}
+
+/// The quota, how it is told, and who was turned away.
+#[derive(Debug)]
+struct Quota {
+    options: UpstreamOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    count: RollingCount,
+    dice: Dice,
+    unauthorized: u64,
+}
+
+impl Quota {
+    fn new(options: UpstreamOptions) -> Self {
+        let count = RollingCount::new(options.quota, options.window, options.refusals_count);
+        let state = State { count, dice: Dice::new(options.seed), unauthorized: 0 };
+        Self { options, state: Mutex::new(state) }
+    }
+
+    /// Counts one request, after the jitter; an accepted one gets how long its answer takes.
+    async fn arrive(&self) -> Result<Duration, QuotaExceeded> {
+        let jitter = Duration::ZERO..self.options.accept_jitter;
+        let jitter = self.with_state(|state| state.dice.duration(&jitter));
+        if !jitter.is_zero() {
+            tokio::time::sleep(jitter).await;
+        }
+        self.with_state(|state| {
+            state.count.arrive(Instant::now())?;
+            Ok(state.dice.duration(&self.options.latency))
+        })
+    }
+
+    fn turn_away(&self) {
+        self.with_state(|state| state.unauthorized += 1);
+    }
+
+    fn stats(&self) -> UpstreamStats {
+        self.with_state(|state| {
+            let seen = state.count.seen(Instant::now());
+            UpstreamStats {
+                accepted: seen.accepted,
+                refused: seen.refused,
+                unauthorized: state.unauthorized,
+                used: seen.used,
+                max_in_window: seen.max_in_window,
+                since_first: seen.since_first,
+                attainable: self.attainable(seen.accepted + seen.refused, seen.since_first),
+            }
+        })
+    }
+
+    fn attainable(&self, arrived: u64, since_first: Duration) -> u64 {
+        if arrived == 0 {
+            return 0;
+        }
+        let spaced = since_first.as_nanos() * u128::from(self.options.quota) / self.options.window.as_nanos();
+        u64::try_from(spaced).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// The clock is read under the lock, so that arrivals are counted in the order of their times.
+    fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests;
