@@ -39,20 +39,27 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// A feed that starts with the bootstrap settings, and its sending side.
-    pub(super) fn new(source: PolicySource, bootstrap: Settings, metrics: Arc<Metrics>) -> (Self, Feed) {
-        let not_in_force = not_in_force(&bootstrap);
-        let (settings, settings_feed) = watch::channel(Arc::new(bootstrap));
-        let (report, report_feed) = watch::channel(Report {
+    /// Holds the bootstrap settings until a policy is known.
+    pub(super) fn new(source: PolicySource, bootstrap: Settings, metrics: Arc<Metrics>) -> Self {
+        let report = Report {
             source,
             name: None,
             namespace: None,
             generation: None,
             rejected: None,
-            not_in_force,
-        });
+            not_in_force: not_in_force(&bootstrap),
+        };
         metrics.policy.set_source(source);
-        (Self { settings, report, metrics }, Feed { settings: settings_feed, report: report_feed })
+        Self {
+            settings: watch::Sender::new(Arc::new(bootstrap)),
+            report: watch::Sender::new(report),
+            metrics,
+        }
+    }
+
+    /// A receiving side, for which what holds now is no change.
+    pub(super) fn feed(&self) -> Feed {
+        Feed { settings: self.settings.subscribe(), report: self.report.subscribe() }
     }
 
     /// Says that no policy decides, and what the bootstrap settings ask for in vain.

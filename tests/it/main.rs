@@ -1,1 +1,4 @@
+//! Integration tests, one binary.
 
+mod policy_check;
+mod policy_file;
