@@ -95,3 +95,6 @@ pub fn start(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

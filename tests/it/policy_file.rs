@@ -1,5 +1,7 @@
 //! A policy file that changes under a running sidecar.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
