@@ -316,6 +316,17 @@ async fn what_is_not_in_force_is_warned_of_once_a_policy() {
     assert_eq!(log.lines("WARN").len(), 2, "another policy");
 }
 
+#[test]
+fn what_is_not_in_force_is_warned_of_for_a_policy_without_a_name_too() {
+    let (log, _guard) = Log::capture();
+    Followed::start(
+        "{apiVersion: pacer.dev/v1alpha1, kind: RateLimitPolicy, spec: {rate: {requestsPerMinute: 40}}}",
+    );
+    let warnings = log.lines("WARN");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("spec.retreat.mode: Enabled"), "{warnings:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_field_of_a_newer_version_is_ignored_with_a_warning() {
     let (log, _guard) = Log::capture();
