@@ -6,6 +6,8 @@ mod cli_run;
 mod cli_usage;
 mod drain_signals;
 mod metrics_doc;
+mod policy_check;
+mod policy_file;
 mod proxy_body;
 mod proxy_contract;
 mod proxy_log;
