@@ -1,15 +1,9 @@
 //! What a check finds, and when there is one. All waiting is on a paused clock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
-use futures_util::FutureExt;
+use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::admin::{Admin, Parts, PolicyView, Readiness};
-use crate::drain::Drain;
-use crate::limiter::Settings;
-use crate::metrics::{Metrics, PolicySource};
-use crate::scheduler::Scheduler;
+use crate::admin::fixture::Fixture;
 
 fn mk_snapshot(tokens: f64, waiting: usize) -> Snapshot {
     Snapshot {
@@ -52,65 +46,8 @@ fn trace_ids_differ() {
     assert_ne!(trace_id(), trace_id());
 }
 
-/// A checker in front of an upstream that counts how often it is asked.
-struct Fixture {
-    admin: Admin,
-    settings: watch::Sender<Arc<Settings>>,
-    checks: Arc<AtomicU32>,
-    upstream_answers: Arc<AtomicBool>,
-    readiness: Arc<Readiness>,
-    drain: Drain,
-}
-
-impl Fixture {
-    fn start() -> Self {
-        let (settings, in_force) = watch::channel(Arc::new(Settings::default()));
-        let (scheduler, dispatch) = Scheduler::new(in_force.clone());
-        let checks = Arc::new(AtomicU32::new(0));
-        let upstream_answers = Arc::new(AtomicBool::new(true));
-        let readiness = Arc::new(Readiness::default());
-        readiness.set_started();
-        let (count, answers) = (checks.clone(), upstream_answers.clone());
-        let (admin, check) = Admin::new(Parts {
-            metrics: Arc::new(Metrics::new("test")),
-            scheduler,
-            settings: in_force,
-            readiness: readiness.clone(),
-            policy: Box::new(mk_policy),
-            upstream: Box::new(move || {
-                count.fetch_add(1, Ordering::Relaxed);
-                std::future::ready(answers.load(Ordering::Relaxed)).boxed()
-            }),
-        });
-        let drain = Drain::new();
-        drain.spawn(dispatch);
-        drain.spawn(check);
-        Self { admin, settings, checks, upstream_answers, readiness, drain }
-    }
-
-    async fn ask(&self) -> Checked {
-        self.admin.state.checker.ask().await.unwrap()
-    }
-
-    fn checks(&self) -> u32 {
-        self.checks.load(Ordering::Relaxed)
-    }
-
-    fn gate_on(&self, gates: &[ReadinessGate]) {
-        let settings = Settings { readiness_gates: gates.to_vec(), ..Settings::default() };
-        self.settings.send_replace(Arc::new(settings));
-    }
-}
-
-fn mk_policy() -> PolicyView {
-    PolicyView {
-        source: PolicySource::Environment,
-        name: None,
-        namespace: None,
-        generation: None,
-        rejected: None,
-        not_in_force: Vec::new(),
-    }
+async fn ask(fixture: &Fixture) -> Checked {
+    fixture.admin.state.checker.ask().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,11 +60,11 @@ async fn nobody_asks_and_nothing_is_checked() {
 #[tokio::test(start_paused = true)]
 async fn many_questions_share_one_check() {
     let fixture = Fixture::start();
-    let answers = futures_util::future::join_all((0..100).map(|_| fixture.ask())).await;
+    let answers = futures_util::future::join_all((0..100).map(|_| ask(&fixture))).await;
     assert!(answers.iter().all(|answer| answer.upstream && answer.trace_id == answers[0].trace_id));
     for _ in 0..9 {
         sleep(Duration::from_secs(1)).await;
-        fixture.ask().await;
+        ask(&fixture).await;
     }
     assert_eq!(fixture.checks(), 1);
     sleep(Duration::from_secs(2)).await;
@@ -137,11 +74,11 @@ async fn many_questions_share_one_check() {
 #[tokio::test(start_paused = true)]
 async fn checking_stops_when_nobody_asks_and_starts_afresh() {
     let fixture = Fixture::start();
-    fixture.ask().await;
+    ask(&fixture).await;
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(fixture.checks(), 3, "at 0, 10 and 20 s");
     fixture.upstream_answers.store(false, Ordering::Relaxed);
-    assert!(!fixture.ask().await.upstream, "an hour-old result is no answer");
+    assert!(!ask(&fixture).await.upstream, "an hour-old result is no answer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +106,7 @@ async fn a_shut_dependency_that_is_no_gate_leaves_the_sidecar_ready() {
     let fixture = Fixture::start();
     fixture.upstream_answers.store(false, Ordering::Relaxed);
     fixture.gate_on(&[ReadinessGate::Queue]);
-    assert!(!fixture.ask().await.upstream);
+    assert!(!ask(&fixture).await.upstream);
     assert_eq!(fixture.readiness.check(), Ok(()));
 }
 
