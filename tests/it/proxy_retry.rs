@@ -173,10 +173,7 @@ async fn an_upstream_nobody_can_connect_to_is_retried_then_named() {
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!((reply.header("x-should-retry"), reply.header("retry-after")), ("false", "1"));
     assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"connect\"}"), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"connect\"}"),
-        2
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"connect\"}"), 2);
 }
 
 #[tokio::test]
@@ -186,10 +183,7 @@ async fn a_connection_that_breaks_after_sending_is_not_retried() {
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_broken"));
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"broken\"}"),
-        1
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"broken\"}"), 1);
 }
 
 #[tokio::test]
@@ -202,10 +196,7 @@ async fn an_upstream_that_never_answers_times_out_and_is_not_asked_again() {
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"timeout\"}"),
-        1
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"timeout\"}"), 1);
 }
 
 #[tokio::test]
@@ -260,4 +251,29 @@ async fn an_error_that_stalls_half_way_does_not_hold_the_request_for_ever() {
     let reply = call(sidecar.post()).await;
     assert_eq!(reply.status, 200, "classified by its status alone, and retried");
     stream.abandoned().await;
+}
+
+#[tokio::test]
+async fn a_shorter_connect_timeout_is_in_force_without_a_restart() {
+    // The kernel takes the connection, and nobody ever answers the handshake of TLS.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}/v1", silent.local_addr().unwrap());
+    let sidecar = Sidecar::builder(&base)
+        .settings(|it| {
+            it.timeouts.connect = Duration::from_secs(3_600);
+            it.timeouts.idle = None;
+            it.retry.server_errors = 0;
+        })
+        .start()
+        .await;
+    let patience = Duration::from_millis(200);
+    assert!(tokio::time::timeout(patience, call(sidecar.post())).await.is_err());
+    sidecar.set(|it| it.timeouts.connect = Duration::from_millis(20));
+    for _ in 0..50 {
+        if let Ok(reply) = tokio::time::timeout(patience, call(sidecar.post())).await {
+            assert_eq!(reply.code(), "upstream_unreachable");
+            return;
+        }
+    }
+    panic!("the new time-out never came into force");
 }

@@ -189,3 +189,18 @@ async fn nothing_is_sent_again_once_a_byte_was_relayed() {
     eventually("the account", || sidecar.metrics.requests.in_flight.get() == 0).await;
     assert_eq!(upstream.asked().len(), 1);
 }
+
+#[tokio::test]
+async fn a_client_that_uploads_slowly_is_not_the_upstreams_silence() {
+    let upstream = Upstream::start([]).await;
+    let idle = Duration::from_millis(50);
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.idle = Some(idle)).start().await;
+    let mut raw = sidecar.raw().await;
+    raw.write("PUT /v1/files/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345").await;
+    upstream.is_being_asked().await;
+    tokio::time::sleep(idle * 4).await;
+    raw.write("67890").await;
+    let head = raw.read_until("\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+}
