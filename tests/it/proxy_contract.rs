@@ -147,8 +147,8 @@ async fn a_wait_that_became_too_long_is_refused_when_its_time_is_up() {
     let upstream = Upstream::start([]).await;
     let sidecar = tight(&upstream)
         .settings(|it| {
-            // The turn of the second is half a second away when it is let in.
-            it.rate.requests_per_minute = 120;
+            // The turn of the second is a second and a half away when it is let in.
+            it.rate.requests_per_minute = 40;
             it.rate.capacity = 1;
         })
         .start()
@@ -158,10 +158,10 @@ async fn a_wait_that_became_too_long_is_refused_when_its_time_is_up() {
         eventually("one waiting", || sidecar.waiting() == 1).await;
         sidecar.set(|it| it.rate.requests_per_minute = 1);
     };
-    let request = call(sidecar.post().header("x-stainless-timeout", "1"));
+    let request = call(sidecar.post().header("x-stainless-timeout", "2.5"));
     let (reply, ()) = futures_util::future::join(request, slow_down).await;
     assert_eq!((reply.status, reply.header("x-pacer-reason")), (429, "timed_out"));
-    assert!(reply.number("x-pacer-queue-wait-ms") >= 700);
+    assert!(reply.number("x-pacer-queue-wait-ms") >= 2_000);
     assert_eq!(sidecar.refused(RefusalReason::TimedOut), 1);
 }
 

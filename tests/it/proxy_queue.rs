@@ -102,3 +102,16 @@ async fn a_policy_edit_drops_no_waiting_request() {
     let (reply, ()) = soon("the answer", futures_util::future::join(call(sidecar.post()), edits)).await;
     assert_eq!(reply.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_429_is_absorbed_frees_its_place() {
+    let upstream = Upstream::start([Answer::too_many().header("retry-after", "30")]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    tokio::select! {
+        _ = sidecar.post().send() => panic!("an answer"),
+        () = eventually("it to wait again", || sidecar.waiting() == 1) => {}
+    }
+    eventually("nobody waiting", || sidecar.waiting() == 0).await;
+    sidecar.is_idle().await;
+    assert_eq!(upstream.asked().len(), 1);
+}

@@ -8,6 +8,9 @@ use pacer::limiter::settings::Mode;
 use crate::support::sidecar::{BODY, call};
 use crate::support::{Answer, Sidecar, Upstream};
 
+/// Short enough to wait for, long enough for everything else to happen on a busy machine.
+const A_WHILE: Duration = Duration::from_millis(500);
+
 const WORKERS: &str = r#"{"message":"ResourceExhausted: All workers are busy, please retry later","type":"Service Unavailable"}"#;
 
 /// A sidecar whose gate opens again at once after a 429.
@@ -189,10 +192,8 @@ async fn a_connection_that_breaks_after_sending_is_not_retried() {
 #[tokio::test]
 async fn an_upstream_that_never_answers_times_out_and_is_not_asked_again() {
     let upstream = Upstream::start([Answer::Hang]).await;
-    let sidecar = Sidecar::builder(&upstream.base())
-        .settings(|it| it.timeouts.idle = Some(Duration::from_millis(50)))
-        .start()
-        .await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.idle = Some(A_WHILE)).start().await;
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
     assert_eq!(upstream.asked().len(), 1);
@@ -202,10 +203,8 @@ async fn an_upstream_that_never_answers_times_out_and_is_not_asked_again() {
 #[tokio::test]
 async fn the_total_time_bounds_the_wait_for_an_answer() {
     let upstream = Upstream::start([Answer::Hang]).await;
-    let sidecar = Sidecar::builder(&upstream.base())
-        .settings(|it| it.timeouts.total = Some(Duration::from_millis(50)))
-        .start()
-        .await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.total = Some(A_WHILE)).start().await;
     assert_eq!(call(sidecar.post()).await.code(), "upstream_timeout");
 }
 
@@ -243,12 +242,35 @@ async fn an_error_too_long_to_be_read_whole_is_relayed_whole() {
 async fn an_error_that_stalls_half_way_does_not_hold_the_request_for_ever() {
     let (stream, answer) = Answer::stream(429);
     let upstream = Upstream::start([answer]).await;
-    let sidecar = Sidecar::builder(&upstream.base())
-        .settings(|it| it.timeouts.idle = Some(Duration::from_millis(50)))
-        .start()
-        .await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.idle = Some(A_WHILE)).start().await;
     stream.push("{").await;
     let reply = call(sidecar.post()).await;
     assert_eq!(reply.status, 200, "classified by its status alone, and retried");
     stream.abandoned().await;
+}
+
+#[tokio::test]
+async fn a_shorter_connect_timeout_is_in_force_without_a_restart() {
+    // The kernel takes the connection, and nobody ever answers the handshake of TLS.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}/v1", silent.local_addr().unwrap());
+    let sidecar = Sidecar::builder(&base)
+        .settings(|it| {
+            it.timeouts.connect = Duration::from_secs(3_600);
+            it.timeouts.idle = None;
+            it.retry.server_errors = 0;
+        })
+        .start()
+        .await;
+    let patience = Duration::from_millis(200);
+    assert!(tokio::time::timeout(patience, call(sidecar.post())).await.is_err());
+    sidecar.set(|it| it.timeouts.connect = Duration::from_millis(20));
+    for _ in 0..50 {
+        if let Ok(reply) = tokio::time::timeout(patience, call(sidecar.post())).await {
+            assert_eq!(reply.code(), "upstream_unreachable");
+            return;
+        }
+    }
+    panic!("the new time-out never came into force");
 }
