@@ -185,11 +185,11 @@ impl<W> Limiter<W> {
 
     /// The attempt is over. Returns how long the request should pause before it is readmitted.
     ///
-    /// [`Outcome::Unknown`] or [`Outcome::Unavailable`] for one that never departed gives its token
-    /// and its place back; the latter pauses all the same.
+    /// One that never departed and ends [`Outcome::Unknown`] or [`Outcome::Unreachable`] gives
+    /// its token and its place back.
     pub fn settle(&mut self, grant: Grant, outcome: Outcome, now: Instant) -> Duration {
         let now = self.advance(now);
-        if matches!(outcome, Outcome::Accepted | Outcome::RateLimited { .. }) {
+        if !matches!(outcome, Outcome::Unknown | Outcome::Unreachable) {
             self.depart_at(grant.attempt, now);
         }
         let Some(attempt) = self.attempts.remove(grant.attempt) else { return Duration::ZERO };
@@ -199,20 +199,24 @@ impl<W> Limiter<W> {
                 self.bucket.give_back();
             }
         }
-        match (outcome, attempt.departed) {
-            (Outcome::Accepted, Some(departed)) => self.gate.accepted(departed),
-            (Outcome::RateLimited { retry_after }, Some(departed)) => {
+        let departed = attempt.departed.unwrap_or(now);
+        match outcome {
+            Outcome::Accepted => self.gate.accepted(departed),
+            Outcome::RateLimited { retry_after } => {
                 self.refusals.refused(now);
                 let pace = self.window.span() / u64::from(self.window.quota());
                 if self.gate.refused(departed, retry_after.map(nanos), pace, now) {
                     self.bucket.keep_one();
                 }
             }
-            (Outcome::Unavailable { retry_after }, _) => {
+            Outcome::Unavailable { retry_after } => {
                 let pause = self.gate.unavailable(grant.attempt, retry_after.map(nanos), now);
                 return Duration::from_nanos(pause);
             }
-            (Outcome::Unknown, _) | (_, None) => self.gate.forget(grant.attempt),
+            Outcome::Unreachable => {
+                return Duration::from_nanos(self.gate.unavailable(grant.attempt, None, now));
+            }
+            Outcome::Unknown => self.gate.forget(grant.attempt),
         }
         Duration::ZERO
     }

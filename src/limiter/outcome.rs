@@ -12,11 +12,13 @@ pub enum Outcome {
         /// How long the upstream asked to be left alone, if it said so.
         retry_after: Option<Duration>,
     },
-    /// A 502, 503 or 504, workers that were all busy, or no connection. Says nothing about the quota.
+    /// A 502, 503 or 504, or workers that were all busy. Says nothing about the quota.
     Unavailable {
         /// How long the upstream asked to be left alone, if it said so.
         retry_after: Option<Duration>,
     },
+    /// No connection: nothing was sent and nothing is charged, but trying again at once is pointless.
+    Unreachable,
     /// Nothing was learned: no answer, or nobody waited for it.
     Unknown,
 }
