@@ -96,7 +96,7 @@ async fn busy_workers_are_retried_and_never_counted_as_quota() {
         Answer::json(429, r#"{"detail":"Worker local total request limit reached (33/32)"}"#),
         Answer::json(400, r#"{"detail":"Function id 'f': DEGRADED function cannot be invoked"}"#),
     ] {
-        let upstream = Upstream::start([busy]).await;
+        let upstream = Upstream::start([busy.header("retry-after", "0")]).await;
         let sidecar = sidecar(&upstream).await;
         assert_eq!(call(sidecar.post()).await.status, 200);
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"exhausted\"}"), 1);
@@ -130,7 +130,8 @@ async fn workers_busy_to_the_end_are_one_error_whatever_the_upstream_called_it()
 #[tokio::test]
 async fn gateway_errors_are_retried_before_a_byte_was_relayed() {
     for status in [502, 503, 504] {
-        let upstream = Upstream::start([Answer::json(status, "{}")]).await;
+        let answer = Answer::json(status, "{}").header("retry-after", "0");
+        let upstream = Upstream::start([answer]).await;
         let sidecar = sidecar(&upstream).await;
         assert_eq!(call(sidecar.post()).await.status, 200, "{status}");
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"server_error\"}"), 1);
