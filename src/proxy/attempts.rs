@@ -126,9 +126,7 @@ impl Attempt {
             Self::Answer(_, Meaning::ServerError { retry_after }) => {
                 (Outcome::Unavailable { retry_after }, Some(RetryReason::ServerError))
             }
-            Self::Failed(SendError::Connect(_)) => {
-                (Outcome::Unavailable { retry_after: None }, Some(RetryReason::Connect))
-            }
+            Self::Failed(SendError::Connect(_)) => (Outcome::Unreachable, Some(RetryReason::Connect)),
             Self::Failed(SendError::Timeout | SendError::Broken(_)) => (Outcome::Unknown, None),
         }
     }
