@@ -58,7 +58,7 @@ impl Bench {
                 Decision::Grant(_, grant) => return grant,
                 Decision::Refuse(..) => {}
                 Decision::Sleep(next) => {
-                    self.now = next.map_or(self.now + self.pace, |next| next.max(self.now))
+                    self.now = next.map_or(self.now + self.pace, |next| next.max(self.now));
                 }
             }
         }

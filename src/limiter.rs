@@ -185,21 +185,21 @@ impl<W> Limiter<W> {
 
     /// The attempt is over. Returns how long the request should pause before it is readmitted.
     ///
-    /// [`Outcome::Unknown`] for one that never departed gives its token and its place back.
+    /// One that never departed and ends [`Outcome::Unknown`] or [`Outcome::Unreachable`] gives
+    /// its token and its place back.
     pub fn settle(&mut self, grant: Grant, outcome: Outcome, now: Instant) -> Duration {
         let now = self.advance(now);
-        if outcome != Outcome::Unknown {
+        if !matches!(outcome, Outcome::Unknown | Outcome::Unreachable) {
             self.depart_at(grant.attempt, now);
         }
         let Some(attempt) = self.attempts.remove(grant.attempt) else { return Duration::ZERO };
-        let Some(departed) = attempt.departed else {
+        if attempt.departed.is_none() {
             self.window.release();
             if attempt.took_token {
                 self.bucket.give_back();
             }
-            self.gate.forget(grant.attempt);
-            return Duration::ZERO;
-        };
+        }
+        let departed = attempt.departed.unwrap_or(now);
         match outcome {
             Outcome::Accepted => self.gate.accepted(departed),
             Outcome::RateLimited { retry_after } => {
@@ -212,6 +212,9 @@ impl<W> Limiter<W> {
             Outcome::Unavailable { retry_after } => {
                 let pause = self.gate.unavailable(grant.attempt, retry_after.map(nanos), now);
                 return Duration::from_nanos(pause);
+            }
+            Outcome::Unreachable => {
+                return Duration::from_nanos(self.gate.unavailable(grant.attempt, None, now));
             }
             Outcome::Unknown => self.gate.forget(grant.attempt),
         }

@@ -17,7 +17,9 @@ pub enum Outcome {
         /// How long the upstream asked to be left alone, if it said so.
         retry_after: Option<Duration>,
     },
-    /// Nothing was learned: no connection, no answer, or nobody waited for it.
+    /// No connection: nothing was sent and nothing is charged, but trying again at once is pointless.
+    Unreachable,
+    /// Nothing was learned: no answer, or nobody waited for it.
     Unknown,
 }
 

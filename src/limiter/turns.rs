@@ -88,6 +88,9 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::super::slab::Slab;
     use super::*;
 
@@ -119,6 +122,29 @@ mod tests {
             assert!(f64::from(u32::try_from(served[priority]).unwrap()) >= least - 1.0, "{served:?}");
         }
         assert!(served[0] > 600, "the rest goes to the most urgent: {served:?}");
+    }
+
+    proptest! {
+        /// Invariant 11, whatever the others do: `always` waits all the time, the rest come and go.
+        #[test]
+        fn over_any_100_turns_in_which_it_waits_a_lane_gets_its_share(
+            shares in (0_u32..40, 0_u32..30, 0_u32..30),
+            always in 1_usize..4,
+            others in vec(any::<[bool; 4]>(), 400),
+        ) {
+            let shares = [0, shares.0, shares.1, shares.2];
+            let mut turns = Turns::new(PerPriority(shares));
+            let mut served = Vec::new();
+            for mut waiting in others {
+                waiting[always] = true;
+                served.push(serve(&mut turns, waiting, 1)[always]);
+            }
+            for hundred in served.windows(100) {
+                let (got, share) = (hundred.iter().sum::<usize>(), shares[always] as usize);
+                // A stretch may begin just after a turn and end just before one, and others may be owed as well.
+                prop_assert!(got + 2 >= 100 * share / (100 + share), "{got} turns for {share} %");
+            }
+        }
     }
 
     #[test]

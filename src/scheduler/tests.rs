@@ -208,6 +208,18 @@ async fn the_first_503_pauses_its_own_request_for_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_made_charges_nothing() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let before = Instant::now();
+    let again = permit.requeue(Outcome::Unreachable).await.unwrap();
+    assert_eq!(Instant::now() - before, Duration::from_secs(1), "it paused");
+    assert_eq!(scheduler.snapshot().window_used, 1, "only the new attempt holds a place");
+    drop(again);
+    assert_eq!(scheduler.snapshot().window_used, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gate_beyond_the_deadline_ends_the_wait_at_once() {
     let (scheduler, _policy) = start(mk_settings());
     let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();

@@ -8,6 +8,9 @@ use pacer::limiter::settings::Mode;
 use crate::support::sidecar::{BODY, call};
 use crate::support::{Answer, Sidecar, Upstream};
 
+/// Short enough to wait for, long enough for everything else to happen on a busy machine.
+const A_WHILE: Duration = Duration::from_millis(500);
+
 const WORKERS: &str = r#"{"message":"ResourceExhausted: All workers are busy, please retry later","type":"Service Unavailable"}"#;
 
 /// A sidecar whose gate opens again at once after a 429.
@@ -28,10 +31,10 @@ async fn a_429_is_absorbed() {
     assert!(upstream.asked().iter().all(|asked| asked.body == BODY));
     assert_eq!(upstream.asked().len(), 3);
     sidecar.is_idle().await;
-    assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"rate_limited\"}"), 2.0);
-    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"429\"}"), 2.0);
-    assert_eq!(sidecar.finished(Priority::Normal, "success"), 1.0);
-    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 0.0);
+    assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"rate_limited\"}"), 2);
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"429\"}"), 2);
+    assert_eq!(sidecar.finished(Priority::Normal, "success"), 1);
+    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 0);
 }
 
 #[tokio::test]
@@ -51,7 +54,7 @@ async fn a_429_with_retries_off_is_answered_in_the_shape_clients_parse() {
     assert_eq!(reply.header("x-should-retry"), "-");
     assert_eq!(upstream.asked().len(), 1);
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "ratelimited"), 1);
 }
 
 #[tokio::test]
@@ -96,8 +99,8 @@ async fn busy_workers_are_retried_and_never_counted_as_quota() {
         let upstream = Upstream::start([busy]).await;
         let sidecar = sidecar(&upstream).await;
         assert_eq!(call(sidecar.post()).await.status, 200);
-        assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"exhausted\"}"), 1.0);
-        assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"rate_limited\"}"), 0.0);
+        assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"exhausted\"}"), 1);
+        assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"rate_limited\"}"), 0);
     }
 }
 
@@ -130,7 +133,7 @@ async fn gateway_errors_are_retried_before_a_byte_was_relayed() {
         let upstream = Upstream::start([Answer::json(status, "{}")]).await;
         let sidecar = sidecar(&upstream).await;
         assert_eq!(call(sidecar.post()).await.status, 200, "{status}");
-        assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"server_error\"}"), 1.0);
+        assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"server_error\"}"), 1);
     }
 }
 
@@ -143,7 +146,7 @@ async fn a_gateway_error_to_the_end_is_relayed_and_not_worth_another_try() {
     assert_eq!(reply.header("x-should-retry"), "false");
     assert_eq!(upstream.asked().len(), 2);
     sidecar.is_idle().await;
-    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1.0);
+    assert_eq!(sidecar.finished(Priority::Normal, "error"), 1);
 }
 
 #[tokio::test]
@@ -172,11 +175,8 @@ async fn an_upstream_nobody_can_connect_to_is_retried_then_named() {
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!((reply.header("x-should-retry"), reply.header("retry-after")), ("false", "1"));
-    assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"connect\"}"), 1.0);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"connect\"}"),
-        2.0
-    );
+    assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"connect\"}"), 1);
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"connect\"}"), 2);
 }
 
 #[tokio::test]
@@ -186,35 +186,25 @@ async fn a_connection_that_breaks_after_sending_is_not_retried() {
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_broken"));
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"broken\"}"),
-        1.0
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"broken\"}"), 1);
 }
 
 #[tokio::test]
 async fn an_upstream_that_never_answers_times_out_and_is_not_asked_again() {
     let upstream = Upstream::start([Answer::Hang]).await;
-    let sidecar = Sidecar::builder(&upstream.base())
-        .settings(|it| it.timeouts.idle = Some(Duration::from_millis(50)))
-        .start()
-        .await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.idle = Some(A_WHILE)).start().await;
     let reply = call(sidecar.post()).await;
     assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
     assert_eq!(upstream.asked().len(), 1);
-    assert_eq!(
-        sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"timeout\"}"),
-        1.0
-    );
+    assert_eq!(sidecar.metric("sidecar_upstream_errors_total{provider=\"test\",status_code=\"timeout\"}"), 1);
 }
 
 #[tokio::test]
 async fn the_total_time_bounds_the_wait_for_an_answer() {
     let upstream = Upstream::start([Answer::Hang]).await;
-    let sidecar = Sidecar::builder(&upstream.base())
-        .settings(|it| it.timeouts.total = Some(Duration::from_millis(50)))
-        .start()
-        .await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.total = Some(A_WHILE)).start().await;
     assert_eq!(call(sidecar.post()).await.code(), "upstream_timeout");
 }
 
@@ -252,12 +242,35 @@ async fn an_error_too_long_to_be_read_whole_is_relayed_whole() {
 async fn an_error_that_stalls_half_way_does_not_hold_the_request_for_ever() {
     let (stream, answer) = Answer::stream(429);
     let upstream = Upstream::start([answer]).await;
-    let sidecar = Sidecar::builder(&upstream.base())
-        .settings(|it| it.timeouts.idle = Some(Duration::from_millis(50)))
-        .start()
-        .await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.idle = Some(A_WHILE)).start().await;
     stream.push("{").await;
     let reply = call(sidecar.post()).await;
     assert_eq!(reply.status, 200, "classified by its status alone, and retried");
     stream.abandoned().await;
+}
+
+#[tokio::test]
+async fn a_shorter_connect_timeout_is_in_force_without_a_restart() {
+    // The kernel takes the connection, and nobody ever answers the handshake of TLS.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}/v1", silent.local_addr().unwrap());
+    let sidecar = Sidecar::builder(&base)
+        .settings(|it| {
+            it.timeouts.connect = Duration::from_secs(3_600);
+            it.timeouts.idle = None;
+            it.retry.server_errors = 0;
+        })
+        .start()
+        .await;
+    let patience = Duration::from_millis(200);
+    assert!(tokio::time::timeout(patience, call(sidecar.post())).await.is_err());
+    sidecar.set(|it| it.timeouts.connect = Duration::from_millis(20));
+    for _ in 0..50 {
+        if let Ok(reply) = tokio::time::timeout(patience, call(sidecar.post())).await {
+            assert_eq!(reply.code(), "upstream_unreachable");
+            return;
+        }
+    }
+    panic!("the new time-out never came into force");
 }

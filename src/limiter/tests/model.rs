@@ -169,7 +169,7 @@ impl Model {
         if self.out.is_empty() {
             return None;
         }
-        if outcome != Outcome::Unknown {
+        if !matches!(outcome, Outcome::Unknown | Outcome::Unreachable) {
             self.depart(pick);
         }
         let out = self.out.swap_remove(pick % self.out.len());
@@ -191,7 +191,7 @@ impl Model {
                     (self.epoch, self.episode) = (Some(self.now), Some(self.granted_so_far));
                 }
             }
-            Outcome::Accepted | Outcome::Unavailable { .. } | Outcome::Unknown => {}
+            Outcome::Accepted | Outcome::Unavailable { .. } | Outcome::Unreachable | Outcome::Unknown => {}
         }
     }
 
