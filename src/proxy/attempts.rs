@@ -20,6 +20,10 @@ use crate::limiter::settings::{Mode, Settings};
 use crate::metrics::RetryReason;
 use crate::scheduler::{Departure, Permit, Refused};
 
+/// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
+/// coming back at once would only be refused again.
+const UNTOLD: Duration = Duration::from_secs(5);
+
 /// A request that can be sent more than once.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -168,7 +172,3 @@ impl Attempt {
         }
     }
 }
-
-/// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
-/// coming back at once would only be refused again.
-const UNTOLD: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 
 use super::answer::Answer;
+use super::base::NoTarget;
 use super::body::BodyError;
 use super::exchange::{End, Exchange, millis};
 use super::headers::{Pace, Pause};
@@ -54,6 +55,15 @@ pub(super) struct BodyLimits {
     pub(super) each: usize,
     /// All buffered bodies together, in bytes.
     pub(super) all: usize,
+}
+
+impl From<NoTarget> for Failure {
+    fn from(reason: NoTarget) -> Self {
+        match reason {
+            NoTarget::Outside => Self::Outside,
+            NoTarget::Odd => Self::OddPath,
+        }
+    }
 }
 
 impl Failure {

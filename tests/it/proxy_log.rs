@@ -1,5 +1,6 @@
 //! One line and one count a request, however it ends.
 
+use pacer::metrics::RequestStatus;
 use serde_json::Value;
 
 use crate::support::logs::request_line;
@@ -46,6 +47,17 @@ async fn a_refusal_is_logged_with_its_reason() {
     let line = request_line("log-refused").await;
     assert_eq!((&line["outcome"], &line["status"]), (&"bad_request".into(), &400.into()));
     assert_eq!(line["attempts"], 0);
+}
+
+#[tokio::test]
+async fn a_request_to_nowhere_is_logged_and_counted_apart() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let request = sidecar.request(http::Method::POST, "/chat/completions").header("x-request-id", "log-404");
+    call(request.body(BODY)).await;
+    let line = request_line("log-404").await;
+    assert_eq!((&line["priority"], &line["status"]), (&"unpaced".into(), &404.into()));
+    assert_eq!(sidecar.metrics.requests.unpaced(RequestStatus::Error).get(), 1);
 }
 
 #[tokio::test]
