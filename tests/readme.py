@@ -1,4 +1,4 @@
-"""Runs every command that a document shows, and fails when one fails.
+"""Runs every command that the README shows, and fails when one fails or a flag is missing there.
 
 A command is a line `$ COMMAND` of a ```console block; lines without `$` are what it may
 print and are not compared. A comment above the block can change what is done with it:
@@ -116,13 +116,24 @@ def commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
 
 
+def undocumented(text: str) -> list[str]:
+    """The flags and variables of `pacer run` that the README does not name."""
+    ask = ["cargo", "run", "--release", "--locked", "--quiet", "--", "run", "--help"]
+    told = subprocess.run(ask, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    names = set(re.findall(r"--[a-z-]+|SIDECAR_[A-Z_]+", told)) - {"--help"}
+    return sorted(name for name in names if f"`{name}`" not in text)
+
+
 def main(document: str) -> None:
     # Built first, so that nothing is built while something waits to be ready.
     subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+    text = Path(document).read_text()
+    if missing := undocumented(text):
+        raise SystemExit(f"{document} does not name {', '.join(missing)}")
     shell = Shell()
     ran = 0
     try:
-        for block in BLOCK.finditer(Path(document).read_text()):
+        for block in BLOCK.finditer(text):
             mark = block["mark"] or ""
             if mark.startswith("not run: "):
                 print(f"({mark}: {'; '.join(commands(block['text']))})")

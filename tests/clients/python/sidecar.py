@@ -44,9 +44,12 @@ class Sidecar:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._started: queue.Queue[dict] = queue.Queue()
-        threading.Thread(target=self._read_log, daemon=True).start()
+        self._log: list[str] = []
+        self._started: queue.Queue[dict | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
         started = self._started.get(timeout=DEADLINE_SECONDS)
+        assert started, f"ended before it started:\n{''.join(self._log)}"
         self.base_url = f"http://{started['proxy']}/v1"
         self._admin = f"http://{started['metrics']}"
         eventually(lambda: self._get("/readyz"), "a ready sidecar")
@@ -83,12 +86,17 @@ class Sidecar:
         self._process.terminate()
 
     def stop(self) -> None:
-        """Ends the process; a drain that does not end cleanly fails the test."""
+        """Ends the process; a drain that does not end cleanly fails the test.
+
+        Prints the log, which pytest shows when a test has failed.
+        """
         self.terminate()
         try:
             assert self._process.wait(timeout=DEADLINE_SECONDS) == 0, "the drain did not end cleanly"
         finally:
             self._process.kill()
+            self._reader.join()
+            print("".join(self._log))
 
     def _status(self) -> dict:
         return json.loads(self._get("/status"))
@@ -98,9 +106,10 @@ class Sidecar:
             return answer.read().decode()
 
     def _read_log(self) -> None:
-        """Echoes the log, which pytest shows when a test fails, and finds the line with the addresses."""
+        """Keeps the log, and finds the line with the addresses."""
         for line in self._process.stderr:
-            print(line, end="")
+            self._log.append(line)
             event = json.loads(line) if line.startswith("{") else {}
             if "proxy" in event and "metrics" in event:
                 self._started.put(event)
+        self._started.put(None)

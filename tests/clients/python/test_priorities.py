@@ -23,6 +23,7 @@ def test_urgent_overtakes_what_waits(start, upstream, background):
 
 def test_an_unknown_priority_is_the_callers_mistake(start, upstream):
     client = client_of(start(UNLIMITED))
-    with pytest.raises(openai.BadRequestError, match="vip.*urgent, high, normal, low"):
+    with pytest.raises(openai.BadRequestError, match="vip.*urgent, high, normal, low") as refused:
         ask(client, "hello", extra_headers={"x-priority": "vip"})
+    assert refused.value.code == "unknown_priority"
     assert upstream.received == []

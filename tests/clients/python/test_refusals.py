@@ -59,7 +59,7 @@ def test_an_unreachable_deadline_is_not_retried(start, background):
 def test_a_body_over_the_limit_is_a_413(start, upstream):
     with pytest.raises(openai.APIStatusError) as refused:
         ask(client_of(start(UNLIMITED)), "x" * (33 << 20))
-    assert refused.value.status_code == 413
+    assert (refused.value.status_code, refused.value.code) == (413, "body_too_large")
     assert upstream.received == []
 
 
@@ -77,8 +77,9 @@ def test_who_waits_when_the_sidecar_ends_is_told_so(start, background):
 
 def test_a_path_outside_the_api_is_not_found(start, upstream):
     sidecar = start(UNLIMITED)
-    with pytest.raises(openai.NotFoundError, match="/v1"):
+    with pytest.raises(openai.NotFoundError, match="/v1") as refused:
         ask(client_of(sidecar, base_url=sidecar.base_url.removesuffix("/v1")), "where am I")
+    assert refused.value.code == "not_found"
     assert upstream.received == []
 
 
@@ -106,6 +107,14 @@ def test_busy_workers_are_a_server_error_and_not_a_quota(start, upstream):
     assert (refused.value.status_code, refused.value.code) == (503, "upstream_overloaded")
     assert "ResourceExhausted" in str(refused.value.body)
     assert len(upstream.received) == 2, "the first attempt and spec.retry.serverErrors: 1"
+
+
+def test_an_upstream_that_cannot_be_reached_is_a_server_error(start, upstream):
+    sidecar = start(UNLIMITED)
+    upstream.close()
+    with pytest.raises(openai.InternalServerError) as refused:
+        ask(client_of(sidecar), "anybody there")
+    assert (refused.value.status_code, refused.value.code) == (502, "upstream_unreachable")
 
 
 def test_an_upstream_error_is_the_upstreams_own(start, upstream):
