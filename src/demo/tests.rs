@@ -74,3 +74,12 @@ async fn a_port_in_use_is_one_line_that_names_its_flag() {
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }
+
+#[tokio::test]
+async fn the_gap_between_departures_leaves_room_for_the_pace() {
+    let upstream = StrictUpstream::start(UpstreamOptions::default()).await.unwrap();
+    for rpm in [1, 40, 2_400, 6_000, 1_000_000] {
+        let rate = config(&Options { rpm, ..mk_options() }, &upstream).unwrap().bootstrap.rate;
+        assert!(rate.minimum_gap * rpm <= Duration::from_secs(60), "{rpm}: {rate:?}");
+    }
+}
