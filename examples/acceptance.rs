@@ -83,6 +83,9 @@ fn config(flags: Flags, upstream: &StrictUpstream) -> anyhow::Result<Config> {
     let mut settings = Settings::default();
     settings.rate.requests_per_minute = flags.quota;
     settings.rate.capacity = flags.quota;
+    // The default gap alone would keep the pace below 2,400 a minute.
+    let evenly_spaced = Duration::from_secs(60) / flags.quota.max(1);
+    settings.rate.minimum_gap = settings.rate.minimum_gap.min(evenly_spaced / 2);
     // A backlog of more than a minute is the point here; by default it would be refused early.
     for lane in &mut settings.queue.lanes {
         lane.max_wait = Duration::from_secs(3600);

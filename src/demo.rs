@@ -76,7 +76,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     // A frame of the table is one write: no half of it is ever seen.
     let mut screen = Screen::new(BufWriter::new(out), terminal);
     let demo = Demo::start(options).await?;
-    demo.play(&mut screen, signals.next()).await?;
+    match demo.play(&mut screen, signals.next()).await {
+        // Who was shown it has left, as in `pacer demo | head`: an end like any other.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        played => played?,
+    }
     tokio::select! {
         () = demo.end() => {}
         // Asked twice: dropping the demo ends everything at once.
@@ -190,6 +194,9 @@ fn config(options: &Options, upstream: &StrictUpstream) -> anyhow::Result<Config
     let mut settings = Settings::default();
     settings.rate.requests_per_minute = options.rpm;
     settings.rate.capacity = options.rpm;
+    // The default gap alone would keep the pace below 2,400 a minute.
+    let evenly_spaced = Duration::from_secs(60) / options.rpm.max(1);
+    settings.rate.minimum_gap = settings.rate.minimum_gap.min(evenly_spaced / 2);
     Ok(Config {
         proxy_addr: (Ipv4Addr::LOCALHOST, options.port).into(),
         // Nobody outside needs to see a demo.

@@ -25,12 +25,14 @@ async fn play_until(demo: &Demo, enough: impl Fn(&View) -> bool) -> String {
 }
 
 #[tokio::test]
-async fn a_workload_beyond_the_quota_meets_no_429() {
+async fn the_workload_fills_the_queue_and_is_served_through_the_sidecar() {
     let demo = mk_demo(mk_options()).await;
     let text = play_until(&demo, |view| view.served() >= 50 && view.waiting() > 0).await;
     let view = demo.view();
     let app = view.app.unwrap();
-    assert_eq!((view.upstream.refused, app.rate_limited, app.failed), (0, 0, 0), "{text}");
+    assert_eq!((view.upstream.unauthorized, app.rate_limited, app.failed), (0, 0, 0), "{text}");
+    assert!(view.upstream.accepted >= view.served(), "{text}");
+    assert!(view.lanes.iter().any(|lane| lane.wait_p50.is_some_and(|wait| !wait.is_zero())), "{text}");
     assert!(text.contains(&format!("http://{}/metrics", demo.sidecar.admin_addr())), "{text}");
     assert!(text.contains("Summary after"), "{text}");
     demo.end().await;
@@ -70,5 +72,14 @@ async fn a_port_in_use_is_one_line_that_names_its_flag() {
         let text = Demo::start(options).await.unwrap_err().to_string();
         assert!(text.contains(&format!(" {flag}")) && text.contains(&port.to_string()), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_gap_between_departures_leaves_room_for_the_pace() {
+    let upstream = StrictUpstream::start(UpstreamOptions::default()).await.unwrap();
+    for rpm in [1, 40, 2_400, 6_000, 1_000_000] {
+        let rate = config(&Options { rpm, ..mk_options() }, &upstream).unwrap().bootstrap.rate;
+        assert!(rate.minimum_gap * rpm <= Duration::from_secs(60), "{rpm}: {rate:?}");
     }
 }
