@@ -29,6 +29,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::drain::Signals;
 use crate::limiter::Settings;
+use crate::limiter::settings::Rate;
 use crate::proxy::{ApiKey, KeySource};
 use crate::sidecar::{Config, Sidecar};
 
@@ -194,9 +195,7 @@ fn config(options: &Options, upstream: &StrictUpstream) -> anyhow::Result<Config
     let mut settings = Settings::default();
     settings.rate.requests_per_minute = options.rpm;
     settings.rate.capacity = options.rpm;
-    // The default gap alone would keep the pace below 2,400 a minute.
-    let evenly_spaced = Duration::from_secs(60) / options.rpm.max(1);
-    settings.rate.minimum_gap = settings.rate.minimum_gap.min(evenly_spaced / 2);
+    settings.rate.minimum_gap = Rate::default_gap(options.rpm);
     Ok(Config {
         proxy_addr: (Ipv4Addr::LOCALHOST, options.port).into(),
         // Nobody outside needs to see a demo.

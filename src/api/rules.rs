@@ -35,7 +35,7 @@ impl Rule {
 }
 
 /// Every rule between fields.
-pub const RULES: [Rule; 6] = [
+pub const RULES: [Rule; 7] = [
     Rule {
         path: "spec.rate.windowSeconds",
         cel: "self.rate.windowSeconds * self.rate.requestsPerMinute >= 60",
@@ -47,6 +47,13 @@ pub const RULES: [Rule; 6] = [
         cel: "self.rate.requestsPerMinute * self.rate.windowSeconds / 60 <= 1000000",
         message: "a window of at most 1000000 requests (requestsPerMinute * windowSeconds / 60)",
         violation: window_too_big,
+    },
+    Rule {
+        path: "spec.rate.minimumGapMilliseconds",
+        cel: "!has(self.rate.minimumGapMilliseconds) || \
+              self.rate.minimumGapMilliseconds * self.rate.requestsPerMinute <= 60000",
+        message: "at most 60000 / requestsPerMinute: a longer gap would hold the rate back",
+        violation: gap_below_rate,
     },
     Rule {
         path: "spec.queue.priorities",
@@ -89,6 +96,12 @@ fn window_without_room(spec: &RateLimitPolicySpec) -> Option<String> {
 fn window_too_big(spec: &RateLimitPolicySpec) -> Option<String> {
     let broken = request_seconds(spec) / 60 > WINDOW_QUOTA_MAX;
     broken.then(|| window_text(spec))
+}
+
+fn gap_below_rate(spec: &RateLimitPolicySpec) -> Option<String> {
+    let (gap, rate) = (spec.rate.minimum_gap_milliseconds?, spec.rate.requests_per_minute);
+    let broken = i64::from(gap) * i64::from(rate) > 60_000;
+    broken.then(|| format!("{gap} with requestsPerMinute {rate}"))
 }
 
 /// Sixty times what the window may hold.
@@ -147,6 +160,10 @@ mod tests {
         json!({"rate": {"requestsPerMinute": requests_per_minute, "windowSeconds": window_seconds}})
     }
 
+    fn gap(minimum_gap_milliseconds: i32) -> Value {
+        json!({"rate": {"requestsPerMinute": 40, "minimumGapMilliseconds": minimum_gap_milliseconds}})
+    }
+
     fn retreat(retreat: &Value) -> Value {
         json!({"rate": {"requestsPerMinute": 40}, "retreat": retreat})
     }
@@ -160,6 +177,7 @@ mod tests {
         let edges = [
             ("spec.rate.windowSeconds", rate(30, 2), rate(29, 2)),
             ("spec.rate.windowSeconds", rate(1_000_000, 60), rate(1_000_000, 61)),
+            ("spec.rate.minimumGapMilliseconds", gap(1_500), gap(1_501)),
             (
                 "spec.queue.priorities",
                 shares(&json!([{"name": "Urgent", "minimumSharePercent": 65}])),

@@ -40,6 +40,7 @@ impl Bootstrap {
         let rate = Rate {
             requests_per_minute: self.rate_rpm,
             capacity: self.bucket_capacity.unwrap_or(self.rate_rpm),
+            minimum_gap: Rate::default_gap(self.rate_rpm),
             ..defaults.rate
         };
         let queue = Queue {

@@ -54,6 +54,13 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// The gap where nobody says one: 25 ms, or less where that would hold the rate back.
+    ///
+    /// Half of what evenly spaced departures are apart leaves room to catch up after a pause.
+    pub fn default_gap(requests_per_minute: u32) -> Duration {
+        Duration::from_millis(u64::from((30_000 / requests_per_minute.max(1)).min(25)))
+    }
+
     /// The most requests one `window` may hold: `requests_per_minute` scaled to the window, at least one.
     pub fn window_quota(&self) -> u32 {
         let scaled = u64::from(self.requests_per_minute) * self.window.as_secs() / 60;

@@ -32,12 +32,13 @@ pub(super) fn settings(spec: &wire::RateLimitPolicySpec) -> Settings {
 }
 
 fn rate(rate: &wire::Rate) -> Rate {
+    let default_gap = || Rate::default_gap(count(rate.requests_per_minute));
     Rate {
         requests_per_minute: count(rate.requests_per_minute),
         capacity: count(rate.effective_capacity()),
         window: seconds(rate.window_seconds),
         window_margin: milliseconds(rate.window_margin_milliseconds),
-        minimum_gap: milliseconds(rate.minimum_gap_milliseconds),
+        minimum_gap: rate.minimum_gap_milliseconds.map_or_else(default_gap, milliseconds),
     }
 }
 

@@ -16,7 +16,13 @@ fn switch() -> impl Strategy<Value = wire::Switch> {
 }
 
 fn rate() -> impl Strategy<Value = wire::Rate> {
-    let quantities = (1..=1_000_000, proptest::option::of(1..=1_000_000), 1..=3600, 0..=60_000, 0..=10_000);
+    let quantities = (
+        1..=1_000_000,
+        proptest::option::of(1..=1_000_000),
+        1..=3600,
+        0..=60_000,
+        proptest::option::of(0..=10_000),
+    );
     quantities.prop_map(|(rpm, capacity, window, margin, gap)| wire::Rate {
         requests_per_minute: rpm,
         capacity,
@@ -112,6 +118,8 @@ fn kept() -> impl Strategy<Value = wire::RateLimitPolicySpec> {
             spec.rate.window_seconds = 60;
         }
         let rpm = spec.rate.requests_per_minute;
+        let gap = &mut spec.rate.minimum_gap_milliseconds;
+        *gap = gap.map(|gap| gap.min(60_000 / rpm));
         let retreat = &mut spec.retreat;
         retreat.floor_requests_per_minute = retreat.floor_requests_per_minute.map(|floor| floor.min(rpm));
         retreat.ceiling_requests_per_minute =

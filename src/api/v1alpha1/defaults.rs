@@ -17,10 +17,6 @@ pub(super) const fn window_margin_milliseconds() -> i32 {
     500
 }
 
-pub(super) const fn minimum_gap_milliseconds() -> i32 {
-    25
-}
-
 pub(super) const fn max_depth() -> i32 {
     500
 }

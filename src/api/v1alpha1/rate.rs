@@ -30,10 +30,11 @@ pub struct Rate {
     #[schemars(range(min = 0, max = 60_000))]
     pub window_margin_milliseconds: i32,
 
-    /// The least time between two departures, in milliseconds.
-    #[serde(default = "defaults::minimum_gap_milliseconds")]
+    /// The least time between two departures, in milliseconds, and no more than even spacing
+    /// allows: 60000 / requestsPerMinute. Defaults to 25, or to half of that where 25 is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000))]
-    pub minimum_gap_milliseconds: i32,
+    pub minimum_gap_milliseconds: Option<i32>,
 }
 
 impl Rate {

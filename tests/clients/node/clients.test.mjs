@@ -120,7 +120,7 @@ for (const name of ["openai-previous", "openai-latest"]) {
         await eventually(async () => (await sidecar.waiting()) === calls.length, "one more waiting request");
       }
       // A gap between departures keeps them from overtaking each other on the way.
-      await sidecar.setPolicy({ ...ONE_A_MINUTE, rate: { ...FAST, minimumGapMilliseconds: 200 } });
+      await sidecar.setPolicy({ ...ONE_A_MINUTE, rate: { ...FAST, requestsPerMinute: 300, minimumGapMilliseconds: 200 } });
       assert.deepEqual(await Promise.all(calls), ["low", "normal", "high", "urgent"]);
       assert.deepEqual(upstream.prompts(), ["first", "urgent", "high", "normal", "low"]);
     });

@@ -15,7 +15,7 @@ def test_urgent_overtakes_what_waits(start, upstream, background):
         background(ask, client, priority, extra_headers={"x-priority": priority})
         eventually(lambda depth=depth: sidecar.waiting() == depth, f"{depth} waiting requests")
     # A gap between departures keeps them from overtaking each other on the way.
-    fast = UNLIMITED["rate"] | {"minimumGapMilliseconds": 200}
+    fast = UNLIMITED["rate"] | {"requestsPerMinute": 300, "minimumGapMilliseconds": 200}
     sidecar.set_policy(ONE_A_MINUTE | {"rate": fast})
     eventually(lambda: len(upstream.received) == 5, "every request at the upstream")
     assert upstream.prompts() == ["first", "urgent", "high", "normal", "low"]
