@@ -5,6 +5,8 @@
 
 mod checker;
 mod exposition;
+#[cfg(test)]
+mod fixture;
 mod health;
 mod probes;
 mod readiness;

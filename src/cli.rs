@@ -168,21 +168,36 @@ mod tests {
     #[test]
     fn a_fault_is_one_line_with_flag_value_and_what_is_accepted() {
         for (line, expected) in [
-            ("run --port 70000", "pacer: --port: \"70000\" is not a whole number from 0 to 65535"),
-            ("run --port -1", "pacer: --port: \"-1\" is not a whole number from 0 to 65535"),
-            ("run --host nowhere", "pacer: --host: \"nowhere\" is not an IP address"),
-            ("run --rate-rpm 0", "pacer: --rate-rpm: \"0\" is not a whole number from 1 to 1000000"),
-            ("run --timeout 3601", "pacer: --timeout: \"3601\" is not a whole number from 1 to 3600"),
-            ("run --fallback-passthrough maybe", "--fallback-passthrough: \"maybe\" is not true or false"),
-            ("run --log-format xml", "pacer: --log-format: \"xml\" is not json or text"),
-            ("run --log-level loud", "pacer: --log-level: \"loud\" is not error, warn, info, debug, trace"),
+            (
+                "run --port 70000",
+                "pacer: --port: \"70000\" is refused: accepted is a whole number from 0 to 65535",
+            ),
+            ("run --port -1", "pacer: --port: \"-1\" is refused: accepted is a whole number from 0 to 65535"),
+            ("run --host nowhere", "pacer: --host: \"nowhere\" is refused: accepted is an IP address"),
+            (
+                "run --rate-rpm 0",
+                "pacer: --rate-rpm: \"0\" is refused: accepted is a whole number from 1 to 1000000",
+            ),
+            (
+                "run --timeout 3601",
+                "pacer: --timeout: \"3601\" is refused: accepted is a whole number from 1 to 3600",
+            ),
+            (
+                "run --fallback-passthrough maybe",
+                "--fallback-passthrough: \"maybe\" is refused: accepted is true or false",
+            ),
+            ("run --log-format xml", "pacer: --log-format: \"xml\" is refused: accepted is json or text"),
+            (
+                "run --log-level loud",
+                "pacer: --log-level: \"loud\" is refused: accepted is error, warn, info, debug, trace",
+            ),
             (
                 "run --provider a/b",
-                "pacer: --provider: \"a/b\" is not 1 to 63 letters, digits, '.', '_' or '-'",
+                "pacer: --provider: \"a/b\" is refused: accepted is 1 to 63 letters, digits, '.', '_' or '-'",
             ),
             (
                 "demo --duration soon",
-                "pacer: --duration: \"soon\" is not a duration such as 10s, 2m or 1h30m",
+                "pacer: --duration: \"soon\" is refused: accepted is a duration such as 10s, 2m or 1h30m",
             ),
             ("run --nonsense", "pacer: unexpected argument '--nonsense' found"),
             ("run --port", "pacer: a value is required for '--port <PORT>' but none was supplied"),
@@ -198,7 +213,7 @@ mod tests {
     #[test]
     fn credentials_in_an_upstream_are_not_echoed() {
         let text = usage_of("pacer run --upstream ftp://me:s3cret@example.com/v1");
-        assert!(text.starts_with("pacer: --upstream: \"ftp://***@example.com/v1\" is not "), "{text}");
+        assert!(text.starts_with("pacer: --upstream: \"ftp://***@example.com/v1\" is refused: "), "{text}");
         let text = usage_of("pacer run --api-key=s3cret");
         assert!(!text.contains("s3cret"), "{text}");
     }

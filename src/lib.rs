@@ -4,6 +4,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod demo;
+pub mod descriptors;
 pub mod drain;
 pub mod file_watch;
 pub mod healthcheck;

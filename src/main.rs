@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use pacer::cli::{self, Command, Stop};
 use pacer::sidecar::StartError;
-use pacer::{demo, healthcheck, policy, sidecar, telemetry};
+use pacer::{demo, healthcheck, policy, proxy, sidecar, telemetry};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os()) {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell when standard error is closed.
-            writeln!(io::stderr(), "pacer: {error:#}").ok();
+            writeln!(io::stderr(), "pacer: {}", describe(&error)).ok();
             exit_code(&error)
         }
     }
@@ -43,10 +43,22 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A policy that cannot be used is a mistake in what the program was given; the rest is the world's.
+/// The error with its causes, unless it tells them itself.
+fn describe(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<StartError>() {
+        Some(error) => error.to_string(),
+        None => format!("{error:#}"),
+    }
+}
+
+/// A policy or a key that cannot be used is a mistake in what the program was given; the rest is the world's.
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref() {
-        Some(StartError::Policy(_)) => ExitCode::from(Stop::USAGE),
-        Some(StartError::Bind(_) | StartError::Proxy(_)) | None => ExitCode::FAILURE,
+        Some(StartError::Policy(_) | StartError::Proxy(proxy::StartError::Key(_))) => {
+            ExitCode::from(Stop::USAGE)
+        }
+        Some(StartError::Bind(_) | StartError::Proxy(proxy::StartError::Client(_))) | None => {
+            ExitCode::FAILURE
+        }
     }
 }

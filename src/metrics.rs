@@ -14,7 +14,7 @@ mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use policy::{PolicyMetrics, PolicySource};
@@ -105,7 +105,7 @@ pub struct Family {
 impl From<&MetricFamily> for Family {
     fn from(family: &MetricFamily) -> Self {
         let mut labels = BTreeMap::<String, BTreeSet<String>>::new();
-        for pair in family.get_metric().iter().flat_map(|metric| metric.get_label()) {
+        for pair in family.get_metric().iter().flat_map(Metric::get_label) {
             labels.entry(pair.name().to_owned()).or_default().insert(pair.value().to_owned());
         }
         Self {

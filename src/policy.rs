@@ -78,8 +78,9 @@ pub fn start(
 ) -> Result<(Feed, BoxFuture<'static, ()>), Error> {
     match source {
         Source::Environment => {
-            let (publisher, feed) = Publisher::new(PolicySource::Environment, bootstrap, metrics);
+            let publisher = Publisher::new(PolicySource::Environment, bootstrap, metrics);
             publisher.announce_bootstrap();
+            let feed = publisher.feed();
             let kept_open = async move {
                 future::pending::<()>().await;
                 drop(publisher);
@@ -87,10 +88,13 @@ pub fn start(
             Ok((feed, Box::pin(kept_open)))
         }
         Source::File(path) => {
-            let (watch, policy) = file::open(path)?;
-            let (publisher, feed) = Publisher::new(PolicySource::File, bootstrap, metrics);
+            let (file, policy) = file::open(path)?;
+            let publisher = Publisher::new(PolicySource::File, bootstrap, metrics);
             publisher.begin(policy);
-            Ok((feed, Box::pin(file::follow(watch, publisher))))
+            Ok((publisher.feed(), Box::pin(file::follow(file, publisher))))
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,16 +16,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::drain::Drain;
-
-/// How long a connection may take to send the head of its next request.
-///
-/// hyper counts idle time as well, so this must be longer than clients keep idle
-/// connections (Go: 90 s): a server that closes first races with the next request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Pause after a failed accept. Out of file descriptors, an eager loop would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,23 +28,43 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// One line is logged for this many failed accepts in a row: ten seconds of pauses.
 const LOG_EVERY: u32 = 100;
 
-/// Serves `router` on `listener` until `draining` is cancelled and every connection has ended.
+/// What one listener serves, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The handlers.
+    pub router: Router,
+    /// How many connections may be open at once; more wait until others end.
+    pub max_connections: usize,
+    /// How long a connection may take to send the head of its next request, idle time included.
+    pub header_timeout: Duration,
+}
+
+/// Serves `service` on `listener` until `draining` is cancelled and every connection has ended.
 ///
 /// From then on the port is closed, idle connections are closed, running requests finish.
 /// What is left at `drain`'s shutdown is dropped.
-pub async fn serve(listener: TcpListener, router: Router, draining: CancellationToken, drain: Drain) {
+pub async fn serve(listener: TcpListener, service: Service, draining: CancellationToken, drain: Drain) {
     let connections = TaskTracker::new();
-    while let Some(stream) = accept(&listener, &draining).await {
-        let connection = serve_connection(stream, router.clone(), draining.clone());
-        drain.spawn(connections.track_future(connection));
+    let places = Arc::new(Semaphore::new(service.max_connections.min(Semaphore::MAX_PERMITS)));
+    while let Some((stream, place)) = accept(&listener, &places, &draining).await {
+        let connection = serve_connection(stream, service.clone(), draining.clone());
+        drain.spawn(connections.track_future(async move {
+            connection.await;
+            drop(place);
+        }));
     }
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-/// The next connection; `None` once `draining` is cancelled.
-async fn accept(listener: &TcpListener, draining: &CancellationToken) -> Option<TcpStream> {
+/// The next connection and its place; `None` once `draining` is cancelled.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    draining: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let place = draining.run_until_cancelled(places.clone().acquire_owned()).await?.ok()?;
     let mut failures: u32 = 0;
     loop {
         match draining.run_until_cancelled(listener.accept()).await? {
@@ -56,7 +72,7 @@ async fn accept(listener: &TcpListener, draining: &CancellationToken) -> Option<
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY was refused");
                 }
-                return Some(stream);
+                return Some((stream, place));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -79,15 +95,15 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection to its end.
-async fn serve_connection<S>(stream: S, router: Router, draining: CancellationToken)
+async fn serve_connection<S>(stream: S, service: Service, draining: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .header_read_timeout(service.header_timeout)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.router))
     );
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -103,9 +119,8 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::routing::get;
+    use futures_util::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Notify;
     use tokio::time::Instant;
@@ -135,10 +150,16 @@ mod tests {
         }
     }
 
+    const HEADER_TIMEOUT: Duration = Duration::from_secs(7);
+
+    fn mk_service(router: Router, max_connections: usize) -> Service {
+        Service { router, max_connections, header_timeout: HEADER_TIMEOUT }
+    }
+
     /// The client's end of a connection to `router`.
     fn connect(drain: &Drain, router: Router) -> DuplexStream {
         let (client, stream) = duplex(1024);
-        drain.spawn(serve_connection(stream, router, drain.draining()));
+        drain.spawn(serve_connection(stream, mk_service(router, 1), drain.draining()));
         client
     }
 
@@ -214,7 +235,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let draining = drain.draining();
-        let served = serve(listener, held.router(), draining.clone(), drain.clone());
+        let served = serve(listener, mk_service(held.router(), 8), draining.clone(), drain.clone());
         let asked = async {
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(REQUEST).await.unwrap();
@@ -231,5 +252,25 @@ mod tests {
         };
         let (answer, ()) = tokio::join!(asked, served);
         assert!(answer.ends_with("done"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_too_many_waits_for_one_to_end() {
+        let (drain, held) = (Drain::new(), Held::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drain.spawn(serve(listener, mk_service(held.router(), 1), drain.draining(), drain.clone()));
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(REQUEST).await.unwrap();
+        held.begun.notified().await;
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(held.begun.notified().now_or_never().is_none(), "the second one has no place yet");
+        drop(first);
+        held.begun.notified().await;
+        drain.finish().await;
     }
 }

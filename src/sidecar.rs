@@ -27,10 +27,19 @@ use crate::metrics::Metrics;
 use crate::policy::{self, Feed, Report};
 use crate::proxy::{self, Proxy};
 use crate::scheduler::Scheduler;
-use crate::{admin, server};
+use crate::server::{self, Service};
+use crate::{admin, descriptors};
 
 /// The end of the grace period that is kept for telling those who still wait to come back later.
 const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// How long the application's idle connections are kept: longer than clients keep theirs
+/// (Go: 90 s), since a server that closes first races with the next request.
+const APPLICATION_IDLE: Duration = Duration::from_secs(120);
+
+/// The port for operators can be reached from other pods: who connects and says nothing is
+/// sent away soon. A scraper that comes back later opens a new connection.
+const OPERATOR_IDLE: Duration = Duration::from_secs(10);
 
 /// A running sidecar. Dropping it ends every task of it at once.
 #[derive(Debug)]
@@ -139,14 +148,23 @@ impl Sidecar {
     /// Serves both listeners: the application's until the drain, the other to the very end.
     fn serve(&self, proxy_listener: TcpListener, proxy: &Proxy, admin_listener: TcpListener, admin: &Admin) {
         let drain = &self.drain;
-        let router = proxy.router().merge(admin.health_router());
-        let application = server::serve(proxy_listener, router, drain.draining(), drain.clone());
+        let for_application = Service {
+            router: proxy.router().merge(admin.health_router()),
+            max_connections: descriptors::raise_limit(),
+            header_timeout: APPLICATION_IDLE,
+        };
+        let for_operators = Service {
+            router: admin.router(),
+            max_connections: descriptors::RESERVED_CONNECTIONS,
+            header_timeout: OPERATOR_IDLE,
+        };
+        let application = server::serve(proxy_listener, for_application, drain.draining(), drain.clone());
         let served = self.served.clone();
         drain.spawn(async move {
             application.await;
             served.cancel();
         });
-        drain.spawn(server::serve(admin_listener, admin.router(), drain.shutdown(), drain.clone()));
+        drain.spawn(server::serve(admin_listener, for_operators, drain.shutdown(), drain.clone()));
     }
 
     fn in_flight(&self) -> i64 {

@@ -124,3 +124,73 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         "panicked",
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of one event a target and level.
+    fn logged(filter: &str) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let filter: Filter = filter.parse().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(filter.to_string()))
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "pacer::proxy", "own-trace");
+            tracing::debug!(target: "pacer::proxy", "own-debug");
+            tracing::info!(target: "pacer::proxy", "own-info");
+            tracing::debug!(target: "h2::codec", "theirs-debug");
+            tracing::info!(target: "h2::codec", "theirs-info");
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_plain_level_opens_no_dependency_below_info() {
+        for level in ["trace", "DEBUG", "debug,pacer::proxy=trace"] {
+            let lines = logged(level);
+            assert!(lines.contains("own-debug") && lines.contains("theirs-info"), "{level}: {lines}");
+            assert!(!lines.contains("theirs-debug"), "{level}: {lines}");
+        }
+        assert!(logged("trace").contains("own-trace"));
+        assert!(!logged("debug").contains("own-trace"));
+    }
+
+    #[test]
+    fn a_dependency_that_is_named_is_opened() {
+        let lines = logged("warn,h2=debug");
+        assert!(lines.contains("theirs-debug") && !lines.contains("own-info"), "{lines}");
+    }
+
+    #[test]
+    fn a_quiet_level_is_quiet_for_all() {
+        assert_eq!(logged("warn"), "");
+        assert_eq!(logged("off"), "");
+    }
+
+    #[test]
+    fn words_that_are_no_level_are_refused() {
+        for words in ["", "loud", "info,", "pacer", "pacer=loud", "a=b=c"] {
+            assert_eq!(words.parse::<Filter>(), Err(InvalidFilter), "{words:?}");
+        }
+    }
+}

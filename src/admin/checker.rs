@@ -186,47 +186,4 @@ fn trace_id() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mk_snapshot(tokens: f64, waiting: usize) -> Snapshot {
-        Snapshot {
-            tokens,
-            capacity: 40,
-            window_used: 0,
-            window_limit: 40,
-            gate: Duration::ZERO,
-            depth: [0, 0, waiting, 0],
-            queue_limit: 500,
-            base_rpm: 40,
-            effective_rpm: 40,
-            unsettled: 0,
-            refusal_ratio: 0.0,
-        }
-    }
-
-    fn reason(tokens: f64, waiting: usize, upstream: bool) -> Option<&'static str> {
-        let checked = Checked::new(&mk_snapshot(tokens, waiting), upstream, Instant::now());
-        checked.unhealthy().map(|unhealthy| unhealthy.reason)
-    }
-
-    #[test]
-    fn the_thresholds_are_90_percent_of_the_queue_and_5_percent_of_the_bucket() {
-        assert_eq!(reason(2.1, 449, true), None);
-        assert_eq!(reason(2.1, 450, true), Some("queue_nearly_full"));
-        assert_eq!(reason(2.0, 449, true), Some("tokens_low"));
-        assert_eq!(reason(2.1, 449, false), Some("upstream_unreachable"));
-    }
-
-    #[test]
-    fn a_queue_that_holds_nobody_is_healthy() {
-        let snapshot = Snapshot { queue_limit: 0, ..mk_snapshot(40.0, 0) };
-        assert_eq!(Checked::new(&snapshot, true, Instant::now()).unhealthy(), None);
-    }
-
-    #[test]
-    fn trace_ids_differ() {
-        assert_eq!(trace_id().len(), 32);
-        assert_ne!(trace_id(), trace_id());
-    }
-}
+mod tests;

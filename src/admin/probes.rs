@@ -47,3 +47,27 @@ async fn started(Shared(state): Shared<Arc<State>>) -> Answer {
         (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::fixture::Fixture;
+
+    async fn statuses(fixture: &Fixture) -> [u16; 3] {
+        let state = || Shared(fixture.admin.state.clone());
+        let answers = [live(state()).await, ready(state()).await, started(state()).await];
+        answers.map(|(status, _)| status.as_u16())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn liveness_fails_only_when_the_scheduler_has_stopped() {
+        let fixture = Fixture::start();
+        tokio::task::yield_now().await;
+        assert_eq!(statuses(&fixture).await, [200, 200, 200]);
+        fixture.readiness.set_draining();
+        assert_eq!(statuses(&fixture).await, [200, 503, 200]);
+        fixture.dispatcher.cancel();
+        tokio::task::yield_now().await;
+        assert_eq!(statuses(&fixture).await, [503, 503, 200]);
+    }
+}

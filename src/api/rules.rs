@@ -130,3 +130,95 @@ fn first_probe_after_last(spec: &RateLimitPolicySpec) -> Option<String> {
         format!("{} with probeMaxSeconds {}", recovery.probe_after_seconds, recovery.probe_max_seconds)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The paths of the rules a `spec` breaks.
+    fn broken(spec: Value) -> Vec<&'static str> {
+        let spec: RateLimitPolicySpec = serde_json::from_value(spec).unwrap();
+        RULES.iter().filter(|rule| rule.check(&spec).is_some()).map(|rule| rule.path).collect()
+    }
+
+    fn rate(requests_per_minute: i32, window_seconds: i32) -> Value {
+        json!({"rate": {"requestsPerMinute": requests_per_minute, "windowSeconds": window_seconds}})
+    }
+
+    fn retreat(retreat: &Value) -> Value {
+        json!({"rate": {"requestsPerMinute": 40}, "retreat": retreat})
+    }
+
+    fn shares(priorities: &Value) -> Value {
+        json!({"rate": {"requestsPerMinute": 40}, "queue": {"priorities": priorities}})
+    }
+
+    #[test]
+    fn every_rule_holds_up_to_its_edge_and_breaks_beyond() {
+        let edges = [
+            ("spec.rate.windowSeconds", rate(30, 2), rate(29, 2)),
+            ("spec.rate.windowSeconds", rate(1_000_000, 60), rate(1_000_000, 61)),
+            (
+                "spec.queue.priorities",
+                shares(&json!([{"name": "Urgent", "minimumSharePercent": 65}])),
+                shares(&json!([{"name": "Urgent", "minimumSharePercent": 66}])),
+            ),
+            (
+                "spec.retreat.floorRequestsPerMinute",
+                retreat(&json!({"floorRequestsPerMinute": 40})),
+                retreat(&json!({"floorRequestsPerMinute": 41})),
+            ),
+            (
+                "spec.retreat.ceilingRequestsPerMinute",
+                retreat(&json!({"ceilingRequestsPerMinute": 40})),
+                retreat(&json!({"ceilingRequestsPerMinute": 39})),
+            ),
+            (
+                "spec.retreat.recovery.probeAfterSeconds",
+                retreat(&json!({"recovery": {"probeAfterSeconds": 300}})),
+                retreat(&json!({"recovery": {"probeAfterSeconds": 301}})),
+            ),
+        ];
+        assert_eq!(edges.each_ref().map(|(path, ..)| *path), RULES.map(|rule| rule.path));
+        for (path, kept, beyond) in edges {
+            assert_eq!(broken(kept), Vec::<&str>::new(), "{path}");
+            assert_eq!(broken(beyond), [path]);
+        }
+    }
+
+    #[test]
+    fn shares_count_for_every_priority_once_said_or_by_default() {
+        let all = |share| {
+            Value::from_iter(
+                ["Urgent", "High", "Normal", "Low"]
+                    .map(|name| json!({"name": name, "minimumSharePercent": share})),
+            )
+        };
+        assert_eq!(broken(shares(&all(25))), Vec::<&str>::new());
+        assert_eq!(broken(shares(&all(26))), ["spec.queue.priorities"]);
+        // An entry that says nothing about its share keeps the default.
+        let low =
+            json!([{"name": "Low", "maxWaitSeconds": 9}, {"name": "Urgent", "minimumSharePercent": 66}]);
+        assert_eq!(broken(shares(&low)), ["spec.queue.priorities"]);
+    }
+
+    #[test]
+    fn the_cel_text_has_the_default_shares_and_the_field_it_is_reported_at() {
+        let shares = RULES.iter().find(|rule| rule.path == "spec.queue.priorities").unwrap();
+        let none: RateLimitPolicySpec = serde_json::from_value(rate(40, 60)).unwrap();
+        for priority in Priority::ALL {
+            let share = none.queue.effective_minimum_share_percent(priority);
+            if share > 0 {
+                assert!(shares.cel.contains(&format!("p.name == '{priority:?}' ? {share} :")));
+                assert!(shares.cel.contains(&format!("exists(p, p.name == '{priority:?}') ? 0 : {share})")));
+            }
+            assert!(shares.message.contains(&format!("{priority:?} {share}")));
+        }
+        for rule in RULES {
+            let field = rule.path.strip_prefix("spec.").unwrap();
+            assert!(rule.cel.contains(&format!("self.{field}")), "{}", rule.cel);
+        }
+    }
+}

@@ -56,3 +56,6 @@ fn only_value(schema: &Value) -> Option<Value> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,9 +214,7 @@ fn key_source(file: Option<PathBuf>) -> Result<KeySource, Stop> {
         }
         (None, Some(key)) => {
             let key = key.into_string().map_err(|_| usage("the value is not text".into()))?;
-            ApiKey::try_from(key)
-                .map(KeySource::Value)
-                .map_err(|fault| usage(format!("the value is not accepted: {fault}")))
+            ApiKey::try_from(key).map(KeySource::Value).map_err(|fault| usage(fault.to_string()))
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn explain(error: &clap::Error, grammar: &clap::Command, words: &[OsS
 
 /// The line for a value that one flag does not take.
 fn bad_value(error: &clap::Error, grammar: &clap::Command, words: &[OsString]) -> Option<String> {
-    let accepted = error.source()?;
+    let fault = error.source()?;
     let context = |kind| {
         let ContextValue::String(text) = error.get(kind)? else { return None };
         Some(text.as_str())
@@ -33,7 +33,7 @@ fn bad_value(error: &clap::Error, grammar: &clap::Command, words: &[OsString]) -
         None => flag.to_owned(),
     };
     let hint = if is_service_link(value) { SERVICE_LINK_HINT } else { "" };
-    Some(format!("pacer: {source}: {:?} is not {accepted}{hint}", without_credentials(value)))
+    Some(format!("pacer: {source}: {:?} is refused: {fault}{hint}", without_credentials(value)))
 }
 
 /// The variable that `flag` was read from; none if it was on the command line.

@@ -1,4 +1,4 @@
-//! What one value may be. An error's text completes the sentence "VALUE is not ...".
+//! What one value may be.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -6,16 +6,16 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::proxy::UpstreamBase;
+use crate::proxy::{BadBase, UpstreamBase};
 
-/// What is accepted, to follow "is not".
+/// The value is refused; the text says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct NotOne(String);
+pub(super) struct Refused(String);
 
-impl NotOne {
-    fn of(accepted: impl Into<String>) -> Self {
-        Self(accepted.into())
+impl Refused {
+    fn accepted_is(accepted: impl Display) -> Self {
+        Self(format!("accepted is {accepted}"))
     }
 }
 
@@ -25,47 +25,47 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A parser of whole numbers within a range that `T` can hold.
 pub(super) fn whole<T: TryFrom<u32>>(
     range: RangeInclusive<u32>,
-) -> impl Fn(&str) -> Result<T, NotOne> + Clone + Send + Sync {
+) -> impl Fn(&str) -> Result<T, Refused> + Clone + Send + Sync {
     move |word| {
         let number = word.parse::<u32>().ok().filter(|number| range.contains(number));
-        number
-            .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| NotOne::of(format!("a whole number from {} to {}", range.start(), range.end())))
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            Refused::accepted_is(format!("a whole number from {} to {}", range.start(), range.end()))
+        })
     }
 }
 
-pub(super) fn boolean(word: &str) -> Result<bool, NotOne> {
-    word.to_ascii_lowercase().parse().map_err(|_| NotOne::of("true or false"))
+pub(super) fn boolean(word: &str) -> Result<bool, Refused> {
+    word.to_ascii_lowercase().parse().map_err(|_| Refused::accepted_is("true or false"))
 }
 
-pub(super) fn ip_address(word: &str) -> Result<IpAddr, NotOne> {
-    word.parse().map_err(|_| NotOne::of("an IP address such as 127.0.0.1, 0.0.0.0 or ::1"))
+pub(super) fn ip_address(word: &str) -> Result<IpAddr, Refused> {
+    word.parse().map_err(|_| Refused::accepted_is("an IP address such as 127.0.0.1, 0.0.0.0 or ::1"))
 }
 
-/// A value whose own error says what is accepted.
-pub(super) fn one_of<T: FromStr<Err: Display>>(word: &str) -> Result<T, NotOne> {
-    word.parse().map_err(|accepted: T::Err| NotOne::of(accepted.to_string()))
+/// A value whose own error names what is accepted.
+pub(super) fn one_of<T: FromStr<Err: Display>>(word: &str) -> Result<T, Refused> {
+    word.parse().map_err(|accepted: T::Err| Refused::accepted_is(accepted))
 }
 
-pub(super) fn upstream(word: &str) -> Result<UpstreamBase, NotOne> {
-    one_of(word)
+pub(super) fn upstream(word: &str) -> Result<UpstreamBase, Refused> {
+    word.parse().map_err(|fault: BadBase| Refused(fault.to_string()))
 }
 
 /// A label value that needs no quoting anywhere.
-pub(super) fn provider(word: &str) -> Result<String, NotOne> {
+pub(super) fn provider(word: &str) -> Result<String, Refused> {
     let fits = (1..=63).contains(&word.len());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if fits && word.bytes().all(plain) {
         return Ok(word.to_owned());
     }
-    Err(NotOne::of("1 to 63 letters, digits, '.', '_' or '-'"))
+    Err(Refused::accepted_is("1 to 63 letters, digits, '.', '_' or '-'"))
 }
 
 /// `90s`, `2m`, `1h30m`: numbers with units, largest first or not.
-pub(super) fn duration(word: &str) -> Result<Duration, NotOne> {
+pub(super) fn duration(word: &str) -> Result<Duration, Refused> {
     parse_duration(word)
         .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration))
-        .ok_or_else(|| NotOne::of("a duration such as 10s, 2m or 1h30m, from 1s to 168h"))
+        .ok_or_else(|| Refused::accepted_is("a duration such as 10s, 2m or 1h30m, from 1s to 168h"))
 }
 
 fn parse_duration(word: &str) -> Option<Duration> {

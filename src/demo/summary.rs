@@ -13,7 +13,7 @@ pub(super) fn summary(view: &View) -> Vec<String> {
     }
     if view.refused() > 0 {
         facts.push(format!(
-            "refused      {} calls early, by the sidecar, each with when to come back",
+            "refused      early by the sidecar: {}, each with when to come back",
             view.refused()
         ));
     }
@@ -54,7 +54,7 @@ fn upstream(view: &View) -> Vec<String> {
 
 fn application(view: &View, app: AppView) -> String {
     format!(
-        "application  saw {} of the upstream's 429s and {} failures; {} calls still waited",
+        "application  429s of the upstream: {}, failures: {}, calls that still waited: {}",
         app.rate_limited,
         app.failed,
         view.waiting()
@@ -72,8 +72,8 @@ mod tests {
 Summary after 1:23
   upstream     accepted 55, answered 429 to 0; most in any minute: 40, quota: 40
   quota used   98.2 %: 55 of 56 evenly spaced calls since the first one
-  application  saw 0 of the upstream's 429s and 0 failures; 14 calls still waited
-  refused      7 calls early, by the sidecar, each with when to come back
+  application  429s of the upstream: 0, failures: 0, calls that still waited: 14
+  refused      early by the sidecar: 7, each with when to come back
 
   priority    waiting   served   refused    wait p50    wait p99  1st byte p50
   urgent            0        9         0      0.80 s      1.60 s        1.80 s

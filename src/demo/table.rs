@@ -52,11 +52,11 @@ pub(super) fn line(view: &View) -> String {
     let by_priority = |(priority, lane): (Priority, &Lane)| format!("{priority} {}", lane.waiting);
     let waiting: Vec<_> = Priority::ALL.into_iter().zip(&view.lanes).map(by_priority).collect();
     let seen = view.app.map_or(String::new(), |app| {
-        format!(", {} of them seen by the app, {} failures", app.rate_limited, app.failed)
+        format!(", seen by the app {}, its failures {}", app.rate_limited, app.failed)
     });
     format!(
-        "{:>5}  served {}, refused early {}, waiting {} ({}), streams open {}; window {} of {}, tokens {:.1}; \
-         upstream accepted {}, 429s {}{seen}; quota used {}",
+        "{:>5}  served {}, refused {}, waiting {} ({}), streams {} | window {}/{}, tokens {:.1} | \
+         upstream accepted {}, 429s {}{seen} | quota used {}",
         clock(view.elapsed),
         view.served(),
         view.refused(),
@@ -176,11 +176,11 @@ app       429s of the upstream 0, failures 0, 12 KiB received";
 
     #[test]
     fn the_line_says_the_same_in_one() {
-        let expected = " 1:23  served 54, refused early 7, waiting 14 (urgent 0, high 1, normal 13, low 0), \
-                        streams open 2; window 40 of 40, tokens 0.2; upstream accepted 55, 429s 0, \
-                        0 of them seen by the app, 0 failures; quota used 98.2 %";
+        let expected = " 1:23  served 54, refused 7, waiting 14 (urgent 0, high 1, normal 13, low 0), streams 2 | \
+                        window 40/40, tokens 0.2 | upstream accepted 55, 429s 0, seen by the app 0, \
+                        its failures 0 | quota used 98.2 %";
         assert_eq!(line(&mk_view()), expected);
         let unseen = View { app: None, ..mk_view() };
-        assert!(line(&unseen).ends_with("429s 0; quota used 98.2 %"));
+        assert!(line(&unseen).ends_with("429s 0 | quota used 98.2 %"));
     }
 }

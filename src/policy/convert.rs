@@ -115,3 +115,49 @@ fn seconds(value: i32) -> Duration {
 fn milliseconds(value: i32) -> Duration {
     Duration::from_millis(u64::from(count(value)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings_of(yaml: &str) -> Settings {
+        settings(&serde_saphyr::from_str(yaml).unwrap())
+    }
+
+    #[test]
+    fn a_policy_that_says_nothing_more_than_the_rate_asks_for_the_default_settings() {
+        assert_eq!(settings_of("rate: {requestsPerMinute: 40}"), Settings::default());
+        let empty = "{rate: {requestsPerMinute: 40}, queue: {}, retreat: {recovery: {}}, \
+                     retry: {}, timeouts: {}, match: {}, readiness: {}}";
+        assert_eq!(settings_of(empty), Settings::default());
+    }
+
+    #[test]
+    fn capacity_and_floor_follow_the_rate_when_they_are_not_given() {
+        for (rpm, floor) in [(1, 1), (9, 1), (19, 1), (20, 2), (1_000_000, 100_000)] {
+            let settings = settings_of(&format!("rate: {{requestsPerMinute: {rpm}}}"));
+            assert_eq!(settings.rate.capacity, rpm);
+            assert_eq!(settings.retreat.floor_requests_per_minute, floor);
+        }
+    }
+
+    #[test]
+    fn a_lane_takes_what_its_entry_says_and_the_rest_from_the_queue_and_the_defaults() {
+        let yaml = "{rate: {requestsPerMinute: 40}, queue: {maxWaitSeconds: 90, priorities: [\
+                    {name: Low, minimumSharePercent: 0}, {name: Urgent, maxWaitSeconds: 5}]}}";
+        let lane = |seconds, minimum_share_percent| Lane {
+            max_wait: Duration::from_secs(seconds),
+            minimum_share_percent,
+        };
+        assert_eq!(settings_of(yaml).queue.lanes, [lane(5, 0), lane(90, 20), lane(90, 10), lane(2, 0)]);
+        let impatient = "{rate: {requestsPerMinute: 40}, queue: {maxWaitSeconds: 1}}";
+        assert_eq!(settings_of(impatient).queue.lanes.map(|lane| lane.max_wait.as_secs()), [1; 4]);
+    }
+
+    #[test]
+    fn a_zero_timeout_is_none() {
+        let yaml = "{rate: {requestsPerMinute: 40}, timeouts: {idleSeconds: 0, totalSeconds: 9}}";
+        let timeouts = settings_of(yaml).timeouts;
+        assert_eq!((timeouts.idle, timeouts.total), (None, Some(Duration::from_secs(9))));
+    }
+}

@@ -1,7 +1,7 @@
 //! From bytes to YAML documents.
 //!
 //! Documents become JSON values by the same reading of scalars that `kubectl` has (`on`
-//! is a boolean, `"40"` is text), so that a file means here what it means to an API
+//! is a boolean, `010` is 8, `"40"` is text), so that a file means here what it means to an API
 //! server. A key that occurs twice is an error, and aliases are counted, so that a
 //! short file cannot unfold into a large one.
 
@@ -46,6 +46,7 @@ pub(super) fn documents(mut text: &[u8]) -> Vec<Result<Value, NotYaml>> {
 fn options() -> Options {
     serde_saphyr::options! {
         with_snippet: false,
+        legacy_octal_numbers: true,
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPLAYED_VALUES },
     }
 }
@@ -67,6 +68,8 @@ fn printable(character: char) -> impl Iterator<Item = char> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn broken(text: &str) -> String {
@@ -75,16 +78,32 @@ mod tests {
 
     #[test]
     fn scalars_mean_what_they_mean_to_kubectl() {
-        let text = "{switch: on, number: 40, text: '40', nothing: ~, hex: 0x10}";
-        let json =
-            serde_json::json!({"switch": true, "number": 40, "text": "40", "nothing": null, "hex": 16});
-        assert_eq!(documents(text.as_bytes()), [Ok(json)]);
+        let readings = [
+            ("40", json!(40)),
+            ("'40'", json!("40")),
+            ("!!int '40'", json!(40)),
+            ("+5", json!(5)),
+            ("1_000", json!(1000)),
+            ("0x10", json!(16)),
+            ("010", json!(8)),
+            ("0o17", json!(15)),
+            ("1e3", json!(1000.0)),
+            ("on", json!(true)),
+            ("n", json!(false)),
+            ("~", json!(null)),
+            ("Null", json!(null)),
+            ("2020-01-01", json!("2020-01-01")),
+            ("1:30", json!("1:30")),
+        ];
+        for (text, value) in readings {
+            assert_eq!(documents(format!("- {text}").as_bytes()), [Ok(json!([value]))], "{text}");
+        }
     }
 
     #[test]
     fn merge_keys_and_aliases_unfold() {
         let text = "base: &base {a: 1}\nmerged: {<<: *base, b: 2}";
-        let json = serde_json::json!({"base": {"a": 1}, "merged": {"a": 1, "b": 2}});
+        let json = json!({"base": {"a": 1}, "merged": {"a": 1, "b": 2}});
         assert_eq!(documents(text.as_bytes()), [Ok(json)]);
     }
 

@@ -39,20 +39,27 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// A feed that starts with the bootstrap settings, and its sending side.
-    pub(super) fn new(source: PolicySource, bootstrap: Settings, metrics: Arc<Metrics>) -> (Self, Feed) {
-        let not_in_force = not_in_force(&bootstrap);
-        let (settings, settings_feed) = watch::channel(Arc::new(bootstrap));
-        let (report, report_feed) = watch::channel(Report {
+    /// Holds the bootstrap settings until a policy is known.
+    pub(super) fn new(source: PolicySource, bootstrap: Settings, metrics: Arc<Metrics>) -> Self {
+        let report = Report {
             source,
             name: None,
             namespace: None,
             generation: None,
             rejected: None,
-            not_in_force,
-        });
+            not_in_force: not_in_force(&bootstrap),
+        };
         metrics.policy.set_source(source);
-        (Self { settings, report, metrics }, Feed { settings: settings_feed, report: report_feed })
+        Self {
+            settings: watch::Sender::new(Arc::new(bootstrap)),
+            report: watch::Sender::new(report),
+            metrics,
+        }
+    }
+
+    /// A receiving side, for which what holds now is no change.
+    pub(super) fn feed(&self) -> Feed {
+        Feed { settings: self.settings.subscribe(), report: self.report.subscribe() }
     }
 
     /// Says that no policy decides, and what the bootstrap settings ask for in vain.
@@ -64,12 +71,20 @@ impl Publisher {
     /// Puts the first policy in force. It replaces settings nobody has seen, so it counts as no change.
     pub(super) fn begin(&self, policy: Policy) {
         self.put_in_force(policy);
+        warn_of_what_is_not_in_force(&self.report.borrow().not_in_force);
     }
 
     /// Puts a policy in force.
     pub(super) fn accept(&self, policy: Policy) {
+        let before = self.report.borrow().clone();
         if self.put_in_force(policy) {
             self.metrics.policy.changes.inc();
+        }
+        let now = self.report.borrow();
+        if (&before.name, &before.namespace, &before.not_in_force)
+            != (&now.name, &now.namespace, &now.not_in_force)
+        {
+            warn_of_what_is_not_in_force(&now.not_in_force);
         }
     }
 
@@ -81,12 +96,11 @@ impl Publisher {
         self.report.send_modify(|report| report.rejected = Some(reason));
     }
 
-    /// Whether the settings differ from those before.
+    /// Publishes and logs a policy. Whether the settings differ from those before.
     fn put_in_force(&self, policy: Policy) -> bool {
         let Policy { metadata, settings, ignored } = policy;
-        let before = self.report.borrow().clone();
         let report = Report {
-            source: before.source,
+            source: self.report.borrow().source,
             name: metadata.name,
             namespace: metadata.namespace,
             generation: metadata.generation,
@@ -94,7 +108,7 @@ impl Publisher {
             not_in_force: not_in_force(&settings),
         };
         let changes = fields::changes(&self.settings.borrow(), &settings);
-        if !changes.is_empty() || before != report {
+        if !changes.is_empty() || *self.report.borrow() != report {
             info!(
                 source = self.source(),
                 policy = report.name,
@@ -106,11 +120,6 @@ impl Publisher {
         if !ignored.is_empty() {
             let fields = ignored.join(", ");
             warn!(fields, "the policy has fields this version does not know: they are ignored");
-        }
-        if (&before.name, &before.namespace) != (&report.name, &report.namespace)
-            || before.not_in_force != report.not_in_force
-        {
-            warn_of_what_is_not_in_force(&report.not_in_force);
         }
         self.metrics.policy.generation.set(report.generation.unwrap_or_default());
         self.report.send_if_modified(|current| replace(current, report));

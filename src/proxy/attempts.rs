@@ -20,6 +20,10 @@ use crate::limiter::settings::{Mode, Settings};
 use crate::metrics::RetryReason;
 use crate::scheduler::{Departure, Permit, Refused};
 
+/// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
+/// coming back at once would only be refused again.
+const UNTOLD: Duration = Duration::from_secs(5);
+
 /// A request that can be sent more than once.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -126,9 +130,7 @@ impl Attempt {
             Self::Answer(_, Meaning::ServerError { retry_after }) => {
                 (Outcome::Unavailable { retry_after }, Some(RetryReason::ServerError))
             }
-            Self::Failed(SendError::Connect(_)) => {
-                (Outcome::Unavailable { retry_after: None }, Some(RetryReason::Connect))
-            }
+            Self::Failed(SendError::Connect(_)) => (Outcome::Unreachable, Some(RetryReason::Connect)),
             Self::Failed(SendError::Timeout | SendError::Broken(_)) => (Outcome::Unknown, None),
         }
     }
@@ -170,7 +172,3 @@ impl Attempt {
         }
     }
 }
-
-/// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
-/// coming back at once would only be refused again.
-const UNTOLD: Duration = Duration::from_secs(5);

@@ -3,25 +3,25 @@
 //! Every error has the shape clients of this API parse, a code, the reason in a header of ours, and
 //! either when to come back or that coming back is pointless.
 
+mod reply;
+
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::base::NoTarget;
 use super::body::BodyError;
 use super::exchange::{End, Exchange, millis};
-use super::headers::{self, Pace, Pause};
+use super::headers::{Pace, Pause};
 use super::upstream::SendError;
 use crate::limiter::settings::Rate;
 use crate::limiter::{Priority, RefusedBecause};
 use crate::metrics::{Metrics, RefusalReason};
 use crate::scheduler::Refused;
 
-/// What clients are told to wait when a moment is enough.
-const A_MOMENT: Duration = Duration::from_secs(1);
+use reply::Reply;
 
 /// Why the application does not get the upstream's answer as it is.
 #[derive(Debug)]
@@ -57,20 +57,13 @@ pub(super) struct BodyLimits {
     pub(super) all: usize,
 }
 
-/// An error in the terms of the contract.
-#[derive(Debug)]
-struct Reply {
-    status: StatusCode,
-    kind: &'static str,
-    code: &'static str,
-    message: String,
-    end: End,
-    pause: Option<Pause>,
-    should_retry: Option<bool>,
-    /// Position and estimated wait.
-    place: Option<(usize, Duration)>,
-    /// The upstream's answer, if there was one.
-    upstream: Option<Box<Answer>>,
+impl From<NoTarget> for Failure {
+    fn from(reason: NoTarget) -> Self {
+        match reason {
+            NoTarget::Outside => Self::Outside,
+            NoTarget::Odd => Self::OddPath,
+        }
+    }
 }
 
 impl Failure {
@@ -149,35 +142,6 @@ impl Failure {
 }
 
 impl Reply {
-    fn failed(
-        status: StatusCode,
-        kind: &'static str,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            status,
-            kind,
-            code,
-            message: message.into(),
-            end: End::Failed(code),
-            pause: Some(Pause::exactly(A_MOMENT)),
-            should_retry: None,
-            place: None,
-            upstream: None,
-        }
-    }
-
-    /// A request that is refused however often it comes.
-    fn unacceptable(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            end: End::Refused(RefusalReason::BadRequest),
-            pause: None,
-            should_retry: Some(false),
-            ..Self::failed(status, "invalid_request_error", code, message)
-        }
-    }
-
     fn body(error: BodyError, limits: BodyLimits) -> Self {
         let BodyLimits { each, all } = limits;
         match error {
@@ -240,7 +204,7 @@ impl Reply {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 kind: "server_error",
                 code: "shutting_down",
-                pause: Some(Pause::exactly(A_MOMENT)),
+                pause: Some(Pause::exactly(reply::A_MOMENT)),
                 ..base
             },
         }
@@ -263,67 +227,6 @@ impl Reply {
             ),
         };
         Self { should_retry: retried.then_some(false), ..Self::failed(status, "server_error", code, message) }
-    }
-
-    fn into_response(mut self, pace: Option<Pace>) -> Response<Body> {
-        let (mut headers, body) = match self.upstream.take() {
-            Some(answer) => self.with_upstream(*answer),
-            None => (HeaderMap::new(), self.json(None)),
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(headers::REASON, HeaderValue::from_static(self.reason()));
-        if let Some(pace) = pace {
-            pace.write(&mut headers);
-        }
-        if let Some(pause) = self.pause {
-            pause.write(&mut headers);
-        }
-        if let Some(should_retry) = self.should_retry {
-            headers::write_should_retry(&mut headers, should_retry);
-        }
-        if let Some((position, estimated_wait)) = self.place {
-            headers::write_place(&mut headers, position, estimated_wait);
-        }
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    /// The upstream's headers, and its body where that is an error of the API's format and the same
-    /// status already, else our own with the original inside.
-    fn with_upstream(&self, answer: Answer) -> (HeaderMap, Vec<u8>) {
-        let Answer { status, mut headers, body } = answer;
-        let compressed = headers.remove(CONTENT_ENCODING).is_some();
-        headers.remove(CONTENT_LENGTH);
-        let original = body.peeked();
-        let parsed = serde_json::from_slice::<Value>(&original).ok();
-        if status == self.status && parsed.as_ref().is_some_and(is_api_error) {
-            return (headers, original.into());
-        }
-        let plain = || (!compressed).then(|| Value::from(String::from_utf8_lossy(&original)));
-        (headers, self.json(parsed.or_else(plain)))
-    }
-
-    fn json(&self, upstream: Option<Value>) -> Vec<u8> {
-        let mut error =
-            json!({ "message": self.message, "type": self.kind, "param": null, "code": self.code });
-        if let (Some(upstream), Some(fields)) = (upstream, error.as_object_mut()) {
-            fields.insert("upstream".to_owned(), upstream);
-        }
-        json!({ "error": error }).to_string().into_bytes()
-    }
-
-    fn reason(&self) -> &'static str {
-        match self.end {
-            End::Refused(reason) => reason.as_str(),
-            End::Relayed | End::Failed(_) | End::Broken | End::ClientGone
-                if self.code == "rate_limit_exceeded" =>
-            {
-                "upstream_rate_limited"
-            }
-            End::Relayed | End::Failed(_) | End::Broken | End::ClientGone => self.code,
-        }
     }
 }
 
@@ -358,11 +261,4 @@ fn refusal_message(refused: &Refused, priority: Priority, waited: Duration, rate
         window = rate.window.as_secs(),
         retry = millis(refused.retry_after),
     )
-}
-
-/// Whether clients find message, type and code where they look for them.
-fn is_api_error(body: &Value) -> bool {
-    body.get("error").is_some_and(|error| {
-        error.get("message").is_some_and(Value::is_string) && error.get("type").is_some_and(Value::is_string)
-    })
 }

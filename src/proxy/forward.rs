@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempts::{self, Call};
-use super::base::{NoTarget, UpstreamBase};
+use super::base::UpstreamBase;
 use super::body::{self, BodyError, Budget, Buffered};
 use super::deadline::deadline;
 use super::error::{BodyLimits, Failure};
@@ -27,6 +27,9 @@ use crate::limiter::Priority;
 use crate::limiter::settings::Settings;
 use crate::metrics::Metrics;
 use crate::scheduler::{Scheduler, Wanted};
+
+/// How much of an unknown priority is quoted back.
+const LONGEST_WORD: usize = 32;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -53,14 +56,9 @@ pub(super) struct Answered {
 /// Answers one request. The exchange it opens is settled by what it returns, or by being dropped.
 pub(super) async fn forward(shared: Arc<Shared>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let url = match shared.base.target(&head.uri) {
-        Ok(url) => url,
-        Err(NoTarget::Outside) => return Failure::Outside.respond(&shared.metrics, None, None),
-        Err(NoTarget::Odd) => return Failure::OddPath.respond(&shared.metrics, None, None),
-    };
     let head_only = head.method == Method::HEAD;
     let mut exchange = shared.begin(&head);
-    match answer(&shared, head, url, body, &mut exchange).await {
+    match answer(&shared, head, body, &mut exchange).await {
         Ok(answered) => shared.relay(answered, exchange, head_only),
         Err(failure) => {
             let pace = shared.pace(&exchange);
@@ -73,14 +71,18 @@ pub(super) async fn forward(shared: Arc<Shared>, request: Request) -> Response<B
 async fn answer(
     shared: &Shared,
     head: Parts,
-    url: Url,
     body: Body,
     exchange: &mut Exchange,
 ) -> Result<Answered, Failure> {
+    let url = shared.base.target(&head.uri).map_err(|reason| {
+        exchange.is_unpaced();
+        Failure::from(reason)
+    })?;
     if hop_by_hop::wants_upgrade(&head.headers) {
         return Err(Failure::Upgrade);
     }
     if !matching::paces_method(&shared.settings().matching, &head.method) {
+        exchange.is_unpaced();
         return shared.pass(head, url, Outgoing::streamed(body), exchange).await;
     }
     let body = shared.collect(body, &head.headers).await?;
@@ -118,9 +120,6 @@ fn wanted_priority(headers: &HeaderMap, default: Priority) -> Result<Priority, F
     let word = String::from_utf8_lossy(value.as_bytes());
     word.parse().map_err(|_| Failure::UnknownPriority(word.chars().take(LONGEST_WORD).collect()))
 }
-
-/// How much of an unknown priority is quoted back.
-const LONGEST_WORD: usize = 32;
 
 /// The request's headers without those of its connection, and without what is addressed to us.
 fn outbound_headers(mut headers: HeaderMap) -> HeaderMap {

@@ -194,4 +194,12 @@ mod tests {
         assert_eq!(asked(&[("retry-after", "7200")]), Some(LONGEST));
         assert_eq!(asked(&[("retry-after-ms", "1e300")]), Some(LONGEST));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_makes_a_pause_longer_than_the_longest(which in 0..3_usize, value in "[ -~]{0,24}") {
+            let name = ["retry-after-ms", "retry-after", "x-ratelimit-reset-requests"][which];
+            proptest::prop_assert!(asked(&[(name, &value)]).is_none_or(|pause| pause <= LONGEST));
+        }
+    }
 }

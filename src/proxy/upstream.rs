@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method};
 use http_body::Body as _;
 use reqwest::redirect::Policy;
@@ -117,6 +118,10 @@ impl Upstream {
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         if body.is_end_stream() {
+            if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+                // Servers may insist on a length where a body is usual.
+                request.headers_mut().insert(CONTENT_LENGTH, 0.into());
+            }
             body.depart();
         } else {
             *request.body_mut() = Some(reqwest::Body::wrap(body));
@@ -167,6 +172,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
+/// The library adds `accept: */*` where the application says nothing, which means the same. It decodes
+/// no content-encoding, follows no redirect and reads no proxy from the environment.
 fn build(connect: Duration, roots: &Roots) -> Result<reqwest::Client, ClientError> {
     // Only the first installation in a process counts; a second one finds the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -192,3 +199,6 @@ fn build(connect: Duration, roots: &Roots) -> Result<reqwest::Client, ClientErro
         Roots::Only(root) => Ok(builder().tls_certs_only([root.clone()]).build()?),
     }
 }
+
+#[cfg(test)]
+mod tests;

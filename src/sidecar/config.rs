@@ -4,19 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::limiter::Settings;
 use crate::policy::Source;
-use crate::proxy::{KeySource, UpstreamBase};
+use crate::proxy::{KeySource, Options, UpstreamBase};
 
 /// The proxy's port, fixed by the product's origin.
 pub const PROXY_PORT: u16 = 9190;
 
 /// The port of probes and metrics, fixed by the product's origin.
 pub const ADMIN_PORT: u16 = 9191;
-
-/// The largest body: a vision request with a few images is below 20 MiB.
-const BODY_LIMIT: usize = 32 << 20;
-
-/// All bodies together: eight of the largest, half of what a small pod may use.
-const BODY_BUDGET: usize = 256 << 20;
 
 /// What a sidecar needs to start; everything else is a policy's.
 #[derive(Clone, Debug)]
@@ -52,8 +46,8 @@ impl Config {
             key: KeySource::None,
             policy: Source::Environment,
             bootstrap: Settings::default(),
-            body_limit: BODY_LIMIT,
-            body_budget: BODY_BUDGET,
+            body_limit: Options::BODY_LIMIT,
+            body_budget: Options::BODY_BUDGET,
         }
     }
 }

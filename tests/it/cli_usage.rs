@@ -35,7 +35,7 @@ fn a_value_that_does_not_parse_is_refused_with_its_flag() {
         ("--low-timeout", "2s", "a whole number from 1 to 3600"),
         ("--fallback-passthrough", "on", "true or false"),
     ] {
-        refuses(&["run", flag, value], &[], &[&format!("pacer: {flag}: {value:?} is not "), accepted]);
+        refuses(&["run", flag, value], &[], &[&format!("pacer: {flag}: {value:?} is refused: "), accepted]);
     }
 }
 
@@ -57,7 +57,7 @@ fn a_value_from_the_environment_is_refused_with_its_variable() {
         ("SIDECAR_LOW_TIMEOUT", "--low-timeout"),
         ("SIDECAR_FALLBACK_PASSTHROUGH", "--fallback-passthrough"),
     ] {
-        let expected = format!("pacer: {variable} ({flag}): \"x y\" is not ");
+        let expected = format!("pacer: {variable} ({flag}): \"x y\" is refused: ");
         refuses(&["run"], &[(variable, "x y")], &[&expected]);
     }
 }

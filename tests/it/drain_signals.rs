@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use crate::support::process::{Call, Sidecar, Upstream, answer};
+use crate::support::process::{Call, Sidecar, Upstream, answer, until};
 
 /// A sidecar in front of `upstream` that lets everything leave at once.
 fn mk_sidecar(upstream: &Upstream, args: &[&str]) -> Sidecar {
@@ -34,7 +34,7 @@ fn a_request_in_flight_is_answered_while_new_ones_are_kept_out() {
     sidecar.signal("TERM");
     sidecar.line("draining");
 
-    assert!(TcpStream::connect(sidecar.proxy).is_err(), "the port is closed");
+    until("the port is closed", || TcpStream::connect(sidecar.proxy).is_err());
     let readiness = Call::get(sidecar.metrics, "/readyz").rest();
     assert!(readiness.starts_with("HTTP/1.1 503 ") && readiness.ends_with("draining\n"), "{readiness}");
     assert!(Call::get(sidecar.metrics, "/livez").rest().starts_with("HTTP/1.1 200 "));

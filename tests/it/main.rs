@@ -1,15 +1,19 @@
 //! One binary for all tests that run the sidecar or the program.
+#![cfg(test)]
 
+mod admin_port;
 mod cli_run;
 mod cli_usage;
 mod drain_signals;
 mod layering;
 mod metrics_doc;
+mod policy_check;
+mod policy_file;
 mod proxy_body;
 mod proxy_contract;
-mod proxy_deadline;
 mod proxy_log;
 mod proxy_pass;
+mod proxy_queue;
 mod proxy_retry;
 mod proxy_secret;
 mod proxy_stream;

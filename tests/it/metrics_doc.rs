@@ -1,6 +1,6 @@
 //! The metrics that are served, documented, and fixed by the product's origin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use pacer::metrics::{Family, Metrics};
@@ -31,19 +31,18 @@ const ORIGIN: [(&str, &str, &[&str]); 13] = [
     ("sidecar_upstream_429_rate", "gauge", &[]),
 ];
 
+fn describe(label: &str, values: &BTreeSet<String>) -> String {
+    if let Some((_, meaning)) = OPEN_LABELS.iter().find(|(open, _)| *open == label) {
+        return format!("`{label}` ({meaning})");
+    }
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    format!("`{label}` ({})", values.join(", "))
+}
+
 fn table(families: &[Family]) -> String {
     let mut table = String::from("| name | type | labels | meaning |\n| --- | --- | --- | --- |\n");
     for Family { name, kind, help, labels } in families {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(label, values)| match OPEN_LABELS.iter().find(|(open, _)| open == label) {
-                Some((_, meaning)) => format!("`{label}` ({meaning})"),
-                None => {
-                    let values: Vec<&str> = values.iter().map(String::as_str).collect();
-                    format!("`{label}` ({})", values.join(", "))
-                }
-            })
-            .collect();
+        let labels: Vec<String> = labels.iter().map(|(label, values)| describe(label, values)).collect();
         writeln!(table, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
     }
     table

@@ -2,7 +2,7 @@
 
 use http::Method;
 use pacer::metrics::{RefusalReason, RequestStatus};
-use pacer::proxy::{ApiKey, KeySource};
+use pacer::proxy::KeySource;
 
 use crate::support::sidecar::{BODY, call, head};
 use crate::support::{Answer, CANARY, Sidecar, Upstream};
@@ -240,7 +240,7 @@ async fn a_method_that_is_not_matched_is_streamed_through_and_counted_apart() {
     assert_eq!(upstream.asked_once().body, "1234567890");
     sidecar.is_idle().await;
     assert_eq!(sidecar.metrics.requests.unpaced(RequestStatus::Success).get(), 1);
-    assert_eq!(sidecar.finished(pacer::limiter::Priority::Normal, "success"), 0.0);
+    assert_eq!(sidecar.finished(pacer::limiter::Priority::Normal, "success"), 0);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Which name was probably meant.
 
-/// The name nearest to `typo`, if one is near enough to be what was meant: a third of its letters, case apart.
+/// The name nearest to `typo`, if one is near enough to be what was meant: two edits or a third of
+/// its letters, case apart.
 pub(super) fn nearest<'a>(typo: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
     let typo: Vec<char> = typo.to_lowercase().chars().collect();
     names
         .map(|name| (distance(&typo, &name.to_lowercase()), name))
-        .filter(|(edits, name)| *edits <= (name.chars().count() / 3).max(1))
+        .filter(|(edits, name)| *edits <= (name.chars().count() / 3).max(2))
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, name)| name.clone())
 }
@@ -39,6 +40,7 @@ mod tests {
         assert_eq!(nearest("requestPerMinute").as_deref(), Some("requestsPerMinute"));
         assert_eq!(nearest("requests_per_minute").as_deref(), Some("requestsPerMinute"));
         assert_eq!(nearest("Mode").as_deref(), Some("mode"));
+        assert_eq!(nearest("moed").as_deref(), Some("mode"));
         assert_eq!(nearest("burst"), None);
     }
 

@@ -13,15 +13,15 @@ use super::nearest::nearest;
 
 /// What the walk found.
 #[derive(Debug, Default)]
-pub(in super::super) struct Findings {
+pub(crate) struct Findings {
     /// What makes the object invalid.
-    pub(in super::super) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
     /// Fields the schema does not know.
-    pub(in super::super) unknown: Vec<Fault>,
+    pub(crate) unknown: Vec<Fault>,
 }
 
 /// Holds `value` against `schema`; paths start with `root`.
-pub(in super::super) fn walk(root: &str, value: &Value, schema: &Value) -> Findings {
+pub(crate) fn walk(root: &str, value: &Value, schema: &Value) -> Findings {
     let mut findings = Findings::default();
     findings.value(root, value, schema);
     findings

@@ -76,6 +76,18 @@ impl Drop for Sidecar {
     }
 }
 
+/// Waits until `holds` does.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        if holds() {
+            return;
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+    panic!("never: {what}");
+}
+
 /// Every line of a log, each of which must be one JSON object.
 fn follow(log: impl Read + Send + 'static) -> Receiver<Value> {
     let (lines, receiver) = mpsc::channel();
@@ -105,10 +117,16 @@ pub(crate) struct Call(TcpStream);
 
 impl Call {
     pub(crate) fn get(address: SocketAddr, path: &str) -> Self {
-        Self::send(address, &format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"))
+        Self::ask(address, "GET", path)
     }
 
-    /// A chat completion of the priority that waits longest.
+    /// A request without a body.
+    pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Self {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        Self::send(address, &request)
+    }
+
+    /// A chat completion of no stated priority.
     pub(crate) fn chat(address: SocketAddr) -> Self {
         let body = r#"{"model":"test/model","messages":[]}"#;
         let length = body.len();
@@ -158,6 +176,12 @@ impl Upstream {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/v1", self.0.local_addr().unwrap())
+    }
+
+    /// A connection that has been made already and was not taken yet.
+    pub(crate) fn try_next(&self) -> std::io::Result<TcpStream> {
+        self.0.set_nonblocking(true)?;
+        Ok(self.0.accept()?.0)
     }
 
     /// The next request, its head read to the end; the test writes the answer.

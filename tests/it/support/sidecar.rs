@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pacer::limiter::{Priority, Settings};
 use pacer::metrics::{Metrics, RefusalReason};
@@ -80,7 +81,7 @@ impl Sidecar {
         let mut settings = Settings::default();
         settings.rate.requests_per_minute = 60_000;
         settings.rate.capacity = 60_000;
-        settings.rate.minimum_gap = std::time::Duration::ZERO;
+        settings.rate.minimum_gap = Duration::ZERO;
         let options = Options {
             upstream: base.parse().unwrap(),
             key: KeySource::Value(ApiKey::try_from(CANARY.to_owned()).unwrap()),
@@ -109,18 +110,23 @@ impl Sidecar {
         Raw::connect(self.addr).await
     }
 
+    /// How many requests wait for a permit.
+    pub(crate) fn waiting(&self) -> usize {
+        self.scheduler.snapshot().depth.iter().sum()
+    }
+
     pub(crate) fn refused(&self, reason: RefusalReason) -> u64 {
         self.metrics.requests.refused(reason).get()
     }
 
     /// The value of a series as `/metrics` shows it.
-    pub(crate) fn metric(&self, series: &str) -> f64 {
+    pub(crate) fn metric(&self, series: &str) -> u64 {
         let text = self.metrics.render();
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
     }
 
-    pub(crate) fn finished(&self, priority: Priority, status: &str) -> f64 {
+    pub(crate) fn finished(&self, priority: Priority, status: &str) -> u64 {
         self.metric(&format!("sidecar_requests_total{{priority=\"{priority}\",status=\"{status}\"}}"))
     }
 
@@ -131,6 +137,15 @@ impl Sidecar {
         eventually("no bytes buffered", || requests.buffered_bytes.get() == 0).await;
         assert_eq!(requests.streams_open.get(), 0);
     }
+}
+
+/// A sidecar that lets one request a minute through, and lets the others wait for an hour.
+pub(crate) fn tight(upstream: &Upstream) -> Builder {
+    Sidecar::builder(&upstream.base()).settings(|it| {
+        it.rate.requests_per_minute = 1;
+        it.rate.capacity = 1;
+        it.queue.lanes.iter_mut().for_each(|lane| lane.max_wait = Duration::from_secs(3_600));
+    })
 }
 
 /// Sends a request and reads the whole answer.

@@ -1,1 +1,0 @@
-//! The headers and bodies the application is promised.
