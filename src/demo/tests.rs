@@ -25,12 +25,14 @@ async fn play_until(demo: &Demo, enough: impl Fn(&View) -> bool) -> String {
 }
 
 #[tokio::test]
-async fn a_workload_beyond_the_quota_meets_no_429() {
+async fn the_workload_fills_the_queue_and_is_served_through_the_sidecar() {
     let demo = mk_demo(mk_options()).await;
     let text = play_until(&demo, |view| view.served() >= 50 && view.waiting() > 0).await;
     let view = demo.view();
     let app = view.app.unwrap();
-    assert_eq!((view.upstream.refused, app.rate_limited, app.failed), (0, 0, 0), "{text}");
+    assert_eq!((view.upstream.unauthorized, app.rate_limited, app.failed), (0, 0, 0), "{text}");
+    assert!(view.upstream.accepted >= view.served(), "{text}");
+    assert!(view.lanes.iter().any(|lane| lane.wait_p50.is_some_and(|wait| !wait.is_zero())), "{text}");
     assert!(text.contains(&format!("http://{}/metrics", demo.sidecar.admin_addr())), "{text}");
     assert!(text.contains("Summary after"), "{text}");
     demo.end().await;
