@@ -24,6 +24,7 @@ export async function eventually(look, what) {
 /** A running sidecar, its policy file and what its admin port tells. */
 export class Sidecar {
   #log = [];
+  #askedToEnd = false;
 
   static async start(upstream, spec) {
     const sidecar = new Sidecar();
@@ -74,9 +75,10 @@ export class Sidecar {
     return Number(text.match(`sidecar_refusals_total{reason="${reason}"} (\\d+)`)[1]);
   }
 
-  /** Asks for the end, as the kubelet does. */
+  /** Asks for the end, as the kubelet does: once, since a second signal ends it at once. */
   terminate() {
-    this.process.kill("SIGTERM");
+    if (!this.#askedToEnd) this.process.kill("SIGTERM");
+    this.#askedToEnd = true;
   }
 
   /** Ends the process; a drain that does not end cleanly fails the test. */

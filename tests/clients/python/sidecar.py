@@ -44,6 +44,7 @@ class Sidecar:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._asked_to_end = False
         self._log: list[str] = []
         self._started: queue.Queue[dict | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
@@ -82,8 +83,10 @@ class Sidecar:
         return next(int(float(line.removeprefix(series))) for line in lines if line.startswith(series))
 
     def terminate(self) -> None:
-        """Asks for the end, as the kubelet does."""
-        self._process.terminate()
+        """Asks for the end, as the kubelet does: once, since a second signal ends it at once."""
+        if not self._asked_to_end:
+            self._asked_to_end = True
+            self._process.terminate()
 
     def stop(self) -> None:
         """Ends the process; a drain that does not end cleanly fails the test.

@@ -1,7 +1,10 @@
 //! Reading the imports out of Rust source text, without a parser for the rest of it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What stands before an item that is only there for tests.
+const MARK: &str = "#[cfg(test)]";
 
 /// A path that leaves the module it is written in.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +20,6 @@ pub(super) struct Source<'a> {
     layer: String,
     /// How many `super::` lead from this file's module to the crate's root.
     depth: usize,
-    is_test: bool,
     code: String,
     dependencies: &'a BTreeSet<String>,
 }
@@ -30,8 +32,6 @@ impl<'a> Source<'a> {
         Self {
             layer: modules.first().cloned().unwrap_or_default(),
             depth: modules.len(),
-            // Such a module is declared under `#[cfg(test)]`: it has no other use.
-            is_test: modules.iter().any(|name| name == "tests"),
             code: without_tests(&without_text(text)),
             dependencies,
         }
@@ -44,9 +44,6 @@ impl<'a> Source<'a> {
 
     /// Every import with its line, in the order of the text.
     pub(super) fn imports(&self) -> Vec<(usize, Import)> {
-        if self.is_test {
-            return Vec::new();
-        }
         let words = words(&self.code);
         let mut found = Vec::new();
         for (index, (line, word)) in words.iter().enumerate() {
@@ -191,9 +188,26 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
+/// Where the modules are, relative to `src`, that this file declares as `#[cfg(test)] mod name;`.
+pub(super) fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
+    let code = without_text(text);
+    let module = path.with_extension("");
+    let folder =
+        if module == Path::new("lib") || module == Path::new("main") { Path::new("") } else { &module };
+    let mut found = Vec::new();
+    for (start, _) in code.match_indices(MARK) {
+        let (_, item) = code.split_at(start);
+        let (item, _) = item.split_at(item_end(item, MARK.len()));
+        let words: Vec<&str> = words(item).into_iter().map(|(_, word)| word).collect();
+        if let [.., "mod", name, ";"] = words.as_slice() {
+            found.push(folder.join(name));
+        }
+    }
+    found
+}
+
 /// Blanks out every item under `#[cfg(test)]`.
 fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut kept = String::with_capacity(code.len());
     let mut rest = code;
     while let Some(start) = rest.find(MARK) {
