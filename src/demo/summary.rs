@@ -33,11 +33,11 @@ fn upstream(view: &View) -> Vec<String> {
     }
     let mut facts = vec![
         format!(
-            "upstream     accepted {}, answered 429 to {}; most in any minute: {}, quota: {}",
+            "upstream     accepted {}, answered 429 to {}; calls in the fullest minute: {}, quota: {}",
             seen.accepted, seen.refused, seen.max_in_window, view.quota
         ),
         format!(
-            "quota used   {}: {} of {} evenly spaced calls since the first one",
+            "quota used   {}: {} accepted where evenly spaced calls would have had {}",
             percent(seen.quota_used()),
             seen.accepted,
             seen.attainable
@@ -70,8 +70,8 @@ mod tests {
     fn the_summary_says_what_was_counted() {
         let expected = "
 Summary after 1:23
-  upstream     accepted 55, answered 429 to 0; most in any minute: 40, quota: 40
-  quota used   98.2 %: 55 of 56 evenly spaced calls since the first one
+  upstream     accepted 55, answered 429 to 0; calls in the fullest minute: 40, quota: 40
+  quota used   98.2 %: 55 accepted where evenly spaced calls would have had 56
   application  429s of the upstream: 0, failures: 0, calls that still waited: 14
   refused      early by the sidecar: 7, each with when to come back
 
@@ -90,7 +90,7 @@ Summary after 1:23
         view.upstream.refused = 9;
         view.quota = 30;
         let text = summary(&view).join("\n");
-        assert!(text.contains("answered 429 to 9; most in any minute: 40, quota: 30"), "{text}");
+        assert!(text.contains("answered 429 to 9; calls in the fullest minute: 40, quota: 30"), "{text}");
         assert!(text.contains("40 a minute is more than the quota"), "{text}");
     }
 

@@ -103,7 +103,7 @@ fn pace(view: &View) -> String {
 fn upstream(view: &View) -> String {
     let seen = &view.upstream;
     format!(
-        "upstream  accepted {}, 429s {}, most in any minute {} of {}, quota used {}",
+        "upstream  accepted {}, 429s {}, fullest minute {} of {}, quota used {}",
         seen.accepted,
         seen.refused,
         seen.max_in_window,
@@ -141,7 +141,7 @@ normal           13       33         0      21.4 s      42.8 s        22.4 s
 low               0        0         7           -           -             -
 
 sidecar   40 a minute, 0.2 of 40 tokens, window 40 of 40, streams 2
-upstream  accepted 55, 429s 0, most in any minute 40 of 40, quota used 98.2 %
+upstream  accepted 55, 429s 0, fullest minute 40 of 40, quota used 98.2 %
 app       429s of the upstream 0, failures 0, 12 KiB received";
         assert_eq!(table(&mk_view()).join("\n"), expected);
     }

@@ -91,11 +91,13 @@ pub struct UpstreamStats {
 }
 
 impl UpstreamStats {
-    /// Share of the quota used since the first request, 0 to 1; more for a while after a burst,
-    /// because the quota allows a whole window's worth at once. 0 before the first request.
+    /// Share of the quota used since the first request, 0 to 1; 0 before it.
+    ///
+    /// After a burst more may have been accepted than evenly spaced requests would have had, because the quota
+    /// allows a whole window's worth at once; that is a share of 1.
     #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
     pub fn quota_used(&self) -> f64 {
-        if self.attainable == 0 { 0.0 } else { self.accepted as f64 / self.attainable as f64 }
+        if self.attainable == 0 { 0.0 } else { (self.accepted as f64 / self.attainable as f64).min(1.0) }
     }
 }
 
