@@ -31,6 +31,9 @@ const RPM: u32 = 6_000;
 /// How long anything here may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Clone, Debug, Parser)]
 #[command(about = "Measures probes and memory with a very long queue and many open streams")]
 struct Flags {

@@ -57,7 +57,7 @@ pub struct Demo {
 }
 
 /// Which events are logged, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     /// Which.
     pub filter: telemetry::Filter,

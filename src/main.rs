@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use pacer::cli::{self, Command, Stop};
 use pacer::sidecar::StartError;
 use pacer::{demo, healthcheck, policy, proxy, sidecar, telemetry};
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os()) {

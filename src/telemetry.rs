@@ -5,12 +5,13 @@
 //! and `trace`, and a head may hold a key: a plain level therefore moves only the program's
 //! own events below `info`. Who wants a dependency's must name it.
 
-use std::fmt;
 use std::panic::PanicHookInfo;
 use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// The program's own events have targets that start so.
@@ -44,16 +45,15 @@ impl FromStr for Format {
 }
 
 /// Which events are logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
-    directives: String,
+    targets: Targets,
 }
 
 impl Filter {
     /// Events of `level` and above; a dependency's only down to `info`.
     pub fn from_level(level: LevelFilter) -> Self {
-        let others = level.min(LevelFilter::INFO);
-        Self { directives: format!("{others},{OWN_TARGET}={level}") }
+        Self { targets: opened(Targets::new(), level) }
     }
 }
 
@@ -65,27 +65,26 @@ pub struct InvalidFilter;
 impl FromStr for Filter {
     type Err = InvalidFilter;
 
-    /// Accepts a level in any case, or directives of `tracing_subscriber::EnvFilter`.
+    /// Accepts a level in any case, or comma-separated `TARGET=LEVEL` and levels.
     ///
     /// A bare level among directives holds for dependencies down to `info` only.
     fn from_str(words: &str) -> Result<Self, Self::Err> {
-        let directive = |word: &str| match word.parse::<LevelFilter>() {
-            _ if word.is_empty() => None,
-            Ok(level) => Some(Self::from_level(level).directives),
-            Err(_) if word.contains('=') => Some(word.to_owned()),
-            Err(_) => None,
+        let level = |word: &str| match word {
+            "" => Err(InvalidFilter),
+            _ => word.parse::<LevelFilter>().map_err(|_| InvalidFilter),
         };
-        let directives: Option<Vec<_>> = words.split(',').map(|word| directive(word.trim())).collect();
-        let directives = directives.ok_or(InvalidFilter)?.join(",");
-        EnvFilter::builder().parse(&directives).map_err(|_| InvalidFilter)?;
-        Ok(Self { directives })
+        let directive = |targets: Targets, word: &str| match word.trim().split_once('=') {
+            Some(("", _)) => Err(InvalidFilter),
+            Some((target, word)) => Ok(targets.with_target(target, level(word)?)),
+            None => Ok(opened(targets, level(word.trim())?)),
+        };
+        Ok(Self { targets: words.split(',').try_fold(Targets::new(), directive)? })
     }
 }
 
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.directives)
-    }
+/// A plain level: it holds for dependencies only down to `info`.
+fn opened(targets: Targets, level: LevelFilter) -> Targets {
+    targets.with_default(level.min(LevelFilter::INFO)).with_target(OWN_TARGET, level)
 }
 
 /// Sends the process's events to standard error, panics included.
@@ -93,19 +92,14 @@ impl fmt::Display for Filter {
 /// # Errors
 /// When the process has a subscriber already.
 pub fn install(filter: &Filter, format: Format) -> Result<(), TryInitError> {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&filter.directives))
-        .with_writer(std::io::stderr);
-    match format {
-        Format::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .finish()
-            .try_init()?,
-        Format::Text => lines.with_ansi(false).finish().try_init()?,
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        Format::Json => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        }
+        Format::Text => lines.with_ansi(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter.targets.clone())).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
@@ -150,10 +144,8 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let filter: Filter = filter.parse().unwrap();
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(filter.to_string()))
-            .with_writer(move || writer.clone())
-            .finish();
+        let lines_layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(lines_layer.with_filter(filter.targets));
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "pacer::proxy", "own-trace");
             tracing::debug!(target: "pacer::proxy", "own-debug");
