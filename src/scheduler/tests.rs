@@ -56,6 +56,25 @@ fn waiting(scheduler: &Scheduler) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_does_nothing_is_alive_and_one_that_is_stuck_is_not() {
+    let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
+    let (scheduler, task) = Scheduler::seeded(receiver, 1);
+    let mut task = Box::pin(task);
+    assert!(tokio::time::timeout(Duration::from_secs(3600), &mut task).await.is_err());
+    assert!(scheduler.is_alive());
+
+    // Nobody polls the task any more.
+    advance(Duration::from_secs(24)).await;
+    assert!(scheduler.is_alive());
+    advance(Duration::from_secs(6)).await;
+    assert!(!scheduler.is_alive());
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut task).await.is_err());
+    assert!(scheduler.is_alive(), "it goes on");
+    drop(task);
+    assert!(!scheduler.is_alive());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_leaves_at_once_and_the_others_one_token_apart() {
     let (scheduler, _policy) = start(mk_settings());
     let mut waits = Vec::new();
