@@ -10,6 +10,7 @@ pub mod v1alpha1;
 
 mod accept;
 mod fault;
+mod naming;
 mod object;
 mod rules;
 mod schema;

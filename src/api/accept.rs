@@ -3,6 +3,7 @@
 use serde_json::{Number, Value};
 
 use super::fault::{Fault, Found};
+use super::naming;
 use super::object::RateLimitPolicy;
 use super::rules::RULES;
 use super::schema::{self, Findings};
@@ -21,6 +22,7 @@ pub struct Checked {
 pub fn check(mut object: Value) -> Checked {
     tidy(&mut object);
     let Findings { mut faults, mut unknown } = schema::walk("", &object, &schema::schema());
+    faults.extend(naming::faults(&object));
     if faults.iter().any(is_about_identity) {
         // Another kind of thing: what the rest says is no fault of it.
         faults.retain(is_about_identity);

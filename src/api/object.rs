@@ -53,7 +53,7 @@ pub enum Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// The policy's name.
+    /// The policy's name; no policy is accepted without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 
