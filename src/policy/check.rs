@@ -14,34 +14,46 @@ use crate::api::{self, GROUP, KIND};
 /// Returns how many faults there are; files that hold no policy at all are one.
 ///
 /// # Errors
-/// `out` cannot be written to. A file that cannot be read is a fault.
+/// `out` cannot be written to. A file that cannot be read is a fault, and a reader of `out` that
+/// has left is neither: the faults count all the same.
 pub fn check(paths: &[PathBuf], out: &mut dyn Write) -> io::Result<usize> {
-    let mut check = Check { out, policies: 0, faults: 0 };
+    let mut check = Check { out, reader_left: false, policies: 0, faults: 0 };
     for path in paths {
         match read(path) {
-            Ok((name, text)) => check.file(&name, &text)?,
-            Err(error) => check.fault(&format!("{}: cannot be read: {error}", path.display()))?,
+            Ok(text) => check.file(&name(path), &text)?,
+            Err(error) => check.fault(&format!("{}: cannot be read: {error}", name(path)))?,
         }
     }
     if check.policies == 0 && check.faults == 0 {
-        let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let names: Vec<_> = paths.iter().map(|path| name(path)).collect();
         check.fault(&format!("{}: no {KIND} of {GROUP} found", names.join(", ")))?;
     }
     Ok(check.faults)
 }
 
-fn read(path: &Path) -> io::Result<(String, Vec<u8>)> {
-    if path == Path::new("-") {
-        let mut text = Vec::new();
-        io::stdin().lock().read_to_end(&mut text)?;
-        return Ok(("standard input".to_owned(), text));
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What a file is called in a finding.
+fn name(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !is_standard_input(path) {
+        return std::fs::read(path);
     }
-    Ok((path.display().to_string(), std::fs::read(path)?))
+    let mut text = Vec::new();
+    io::stdin().lock().read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// A check under way.
 struct Check<'a> {
     out: &'a mut dyn Write,
+    /// As in `pacer check ... | head -1`.
+    reader_left: bool,
     policies: usize,
     faults: usize,
 }
@@ -54,7 +66,7 @@ impl Check<'_> {
                 Err(not_yaml) => self.fault(&format!("{place}: {not_yaml}"))?,
                 Ok(object) => match identity(&object) {
                     Identity::Policy => self.policy(&place, object)?,
-                    Identity::Other(what) => writeln!(self.out, "{place}: note: {what} is skipped")?,
+                    Identity::Other(what) => self.say(&format!("{place}: note: {what} is skipped"))?,
                     Identity::None => {
                         let found = "is no Kubernetes object; accepted: a mapping with apiVersion and kind";
                         self.fault(&format!("{place}: {found}"))?;
@@ -78,8 +90,8 @@ impl Check<'_> {
         }
         match policy {
             Some(policy) if faults.is_empty() => {
-                let name = policy.metadata.name.as_deref().unwrap_or("without a name");
-                writeln!(self.out, "{place}: {KIND} {name}: ok")
+                let name = policy.metadata.name.unwrap_or_default();
+                self.say(&format!("{place}: {KIND} {name}: ok"))
             }
             Some(_) | None => Ok(()),
         }
@@ -87,7 +99,18 @@ impl Check<'_> {
 
     fn fault(&mut self, line: &str) -> io::Result<()> {
         self.faults += 1;
-        writeln!(self.out, "{line}")
+        self.say(line)
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        if self.reader_left {
+            return Ok(());
+        }
+        match writeln!(self.out, "{line}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.reader_left = true,
+            written => written?,
+        }
+        Ok(())
     }
 }
 

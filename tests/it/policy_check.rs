@@ -121,3 +121,19 @@ fn a_name_with_a_line_break_still_makes_one_line() {
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.contains(r#"spec["a\nb"] is not a field"#), "{out}");
 }
+
+#[test]
+fn a_reader_that_leaves_is_no_error_and_the_faults_still_count() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    assert_eq!(policy::check(&fixtures("good"), &mut Closed).unwrap(), 0);
+    let bad = fixtures("bad");
+    assert_eq!(policy::check(&bad, &mut Closed).unwrap(), check(&bad).0);
+}
