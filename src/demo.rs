@@ -34,7 +34,7 @@ use crate::proxy::{ApiKey, KeySource};
 use crate::sidecar::{Config, Sidecar};
 
 use call::App;
-use screen::Screen;
+use screen::{Screen, Size};
 use tally::Tally;
 use upstream::{StrictUpstream, UpstreamOptions};
 use view::{AppView, View};
@@ -73,7 +73,7 @@ const KEY: &str = "demo-key";
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let out = io::stdout();
-    let terminal = out.is_terminal();
+    let terminal = out.is_terminal().then_some(terminal_size as fn() -> Size);
     // A frame of the table is one write: no half of it is ever seen.
     let mut screen = Screen::new(BufWriter::new(out), terminal);
     let demo = Demo::start(options).await?;
@@ -88,6 +88,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         _ = signals.next() => {}
     }
     Ok(())
+}
+
+/// How much the terminal on standard output shows now; one that does not say is a usual one.
+fn terminal_size() -> Size {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let told = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    told.map_or(Size::USUAL, |size| Size { columns: size.ws_col.into(), rows: size.ws_row.into() })
 }
 
 /// A running demonstration.

@@ -1,6 +1,7 @@
 //! The first lines: what runs where, and what to try.
 
 use super::Options;
+use super::text::requests;
 use super::upstream::StrictUpstream;
 use crate::sidecar::Sidecar;
 
@@ -15,12 +16,12 @@ pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &Stri
     let admin = sidecar.admin_addr();
     let mut lines = vec![
         "Pacer demo: a simulated LLM API, the real sidecar, and an application that wants too much.".into(),
-        format!("  sidecar   {base}, paces to {} requests a minute", options.rpm),
+        format!("  sidecar   {base}, paces to {} a minute", requests(options.rpm)),
         format!("  look at   http://{admin}/status and http://{admin}/metrics"),
         format!(
-            "  upstream  {}, accepts {} requests in any minute and answers 429 to more",
+            "  upstream  {}, accepts {} in any minute and answers 429 to more",
             upstream.base_url(),
-            options.upstream_rpm
+            requests(options.upstream_rpm)
         ),
         "The sidecar cannot know what was sent before it started, so it begins paced, not with a burst."
             .into(),
@@ -37,8 +38,11 @@ fn to_try(base: &str) -> Vec<String> {
         r#"
 Nothing is called by itself. Try it with curl:
 
-  curl -sN {base}/chat/completions -H 'content-type: application/json' -H 'x-priority: urgent' \
-    -d '{{"model": "demo-small", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+  curl -sN {base}/chat/completions \
+    -H 'content-type: application/json' \
+    -H 'x-priority: urgent' \
+    -d '{{"model": "demo-small", "stream": true,
+         "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
 or with the OpenAI Python SDK:
 
@@ -58,6 +62,7 @@ mod tests {
     #[test]
     fn the_lines_to_try_name_the_sidecars_own_address() {
         let text = to_try("http://127.0.0.1:1234/v1").join("\n");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("curl -sN http://127.0.0.1:1234/v1/chat/completions"), "{text}");
         assert!(text.contains(r#"base_url="http://127.0.0.1:1234/v1""#), "{text}");
         assert!(text.contains(r#"{"role": "user", "content": "Hello"}"#), "{text}");

@@ -14,28 +14,52 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
-/// A terminal narrower than the table crops its lines; wrapped ones would break redrawing in place.
+/// A terminal that becomes narrower while it is written to must not wrap: that would break redrawing in place.
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
 const CLEAR_LINE: &str = "\x1b[2K";
+const CLEAR_BELOW: &str = "\x1b[J";
+
+/// How much a terminal shows, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+impl Size {
+    /// The smallest usual terminal.
+    pub(super) const USUAL: Self = Self { columns: 80, rows: 24 };
+
+    /// As much of the table as fits above the line that the cursor is left on.
+    fn crop(self, mut lines: Vec<String>) -> Vec<String> {
+        let most = self.rows.saturating_sub(1).max(1);
+        if lines.len() > most {
+            lines.retain(|line| !line.is_empty());
+        }
+        lines.truncate(most);
+        lines.into_iter().map(|line| line.chars().take(self.columns).collect()).collect()
+    }
+}
 
 /// What is written to, and whether it is a terminal. Dropping it gives the terminal back as it was.
 #[derive(Debug)]
 pub(super) struct Screen<W: Write> {
     out: W,
-    terminal: bool,
+    /// How much the terminal shows now; `None` if it is no terminal.
+    terminal: Option<fn() -> Size>,
     /// Lines of the table that is on the screen.
     drawn: usize,
 }
 
 impl<W: Write> Screen<W> {
-    pub(super) fn new(out: W, terminal: bool) -> Self {
+    pub(super) fn new(out: W, terminal: Option<fn() -> Size>) -> Self {
         Self { out, terminal, drawn: 0 }
     }
 
     /// How often [`Screen::show`] is worth calling.
     pub(super) fn period(&self) -> Duration {
-        if self.terminal { REDRAW_EVERY } else { LINE_EVERY }
+        if self.terminal.is_some() { REDRAW_EVERY } else { LINE_EVERY }
     }
 
     /// Writes lines that stay.
@@ -49,14 +73,14 @@ impl<W: Write> Screen<W> {
 
     /// Shows the present state, in the place of the last one if there is a terminal.
     pub(super) fn show(&mut self, view: &View) -> io::Result<()> {
-        if !self.terminal {
+        let Some(size) = self.terminal else {
             writeln!(self.out, "{}", table::line(view))?;
             return self.out.flush();
-        }
-        let lines = table::table(view);
+        };
+        let lines = size().crop(table::table(view));
         write!(self.out, "{HIDE_CURSOR}{NO_WRAP}")?;
         if self.drawn > 0 {
-            write!(self.out, "\x1b[{}A\r", self.drawn)?;
+            write!(self.out, "\x1b[{}A\r{CLEAR_BELOW}", self.drawn)?;
         }
         for line in &lines {
             write!(self.out, "{CLEAR_LINE}{line}\r\n")?;
@@ -87,7 +111,7 @@ mod tests {
     use super::super::view::tests::mk_view;
     use super::*;
 
-    fn written(terminal: bool, work: impl FnOnce(&mut Screen<&mut Vec<u8>>)) -> String {
+    fn written(terminal: Option<fn() -> Size>, work: impl FnOnce(&mut Screen<&mut Vec<u8>>)) -> String {
         let mut out = Vec::new();
         let mut screen = Screen::new(&mut out, terminal);
         work(&mut screen);
@@ -96,8 +120,25 @@ mod tests {
     }
 
     #[test]
+    fn a_small_terminal_gets_what_fits_and_is_redrawn_within_its_rows() {
+        let small = || Size { columns: 20, rows: 6 };
+        let text = written(Some(small), |screen| {
+            screen.show(&mk_view()).unwrap();
+            screen.show(&mk_view()).unwrap();
+        });
+        assert_eq!(text.matches("\x1b[5A\r").count(), 1, "five lines, and one for the cursor: {text:?}");
+        let (_, redrawn) = text.split_once(CLEAR_BELOW).unwrap();
+        let lines: Vec<_> = redrawn.split(CLEAR_LINE).skip(1).map(|line| line.lines().next()).collect();
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[1], Some("priority    waiting "));
+        assert!(lines.iter().flatten().all(|line| line.chars().count() <= 20), "{lines:?}");
+        let least = Size { columns: 0, rows: 0 };
+        assert_eq!(least.crop(table::table(&mk_view())), [""]);
+    }
+
+    #[test]
     fn a_terminal_is_redrawn_in_place_and_given_back() {
-        let text = written(true, |screen| {
+        let text = written(Some(|| Size::USUAL), |screen| {
             screen.show(&mk_view()).unwrap();
             screen.show(&mk_view()).unwrap();
         });
@@ -113,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_after_the_table_is_below_it() {
-        let text = written(true, |screen| {
+        let text = written(Some(|| Size::USUAL), |screen| {
             screen.show(&mk_view()).unwrap();
             screen.print(&["Summary".into()]).unwrap();
         });
@@ -122,7 +163,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_there_are_lines_and_no_escapes() {
-        let text = written(false, |screen| {
+        let text = written(None, |screen| {
             screen.print(&["Hello".into()]).unwrap();
             screen.show(&mk_view()).unwrap();
         });

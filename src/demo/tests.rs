@@ -13,7 +13,7 @@ async fn mk_demo(options: Options) -> Demo {
 /// Plays `demo` until `enough` of it is seen; returns what was written, the summary included.
 async fn play_until(demo: &Demo, enough: impl Fn(&View) -> bool) -> String {
     let mut out = Vec::new();
-    let mut screen = Screen::new(&mut out, false);
+    let mut screen = Screen::new(&mut out, None);
     let seen = async {
         while !enough(&demo.view()) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -20,6 +20,11 @@ pub(super) fn clock(duration: Duration) -> String {
     if hours == 0 { format!("{minutes}:{seconds:02}") } else { format!("{hours}:{minutes:02}:{seconds:02}") }
 }
 
+/// `1 request`, `40 requests`.
+pub(super) fn requests(count: u32) -> String {
+    if count == 1 { "1 request".into() } else { format!("{count} requests") }
+}
+
 /// A share of 1 in percent, never rounded up to the whole: 99.97 % is not everything.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", (share * 1000.0).floor() / 10.0)
@@ -28,6 +33,11 @@ pub(super) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_request_is_singular() {
+        assert_eq!([requests(1), requests(2)], ["1 request", "2 requests"]);
+    }
 
     #[test]
     fn durations_keep_three_digits() {
