@@ -107,7 +107,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Stop>
         .map_err(|error| usage::explain(&error, &grammar, &words))?;
     match cli.command {
         Subcommand::Run(run) => Ok(Command::Run(Box::new(run.resolve()?))),
-        Subcommand::Demo(demo) => Ok(Command::Demo(demo.resolve())),
+        Subcommand::Demo(demo) => Ok(Command::Demo(demo.resolve()?)),
         Subcommand::Check(check) => Ok(Command::Check(check.files)),
         Subcommand::Healthcheck(healthcheck) => {
             let (address, question) = healthcheck.resolve();
@@ -199,6 +199,18 @@ mod tests {
                 "demo --duration soon",
                 "pacer: --duration: \"soon\" is refused: accepted is a duration such as 10s, 2m or 1h30m",
             ),
+            (
+                "demo --duration -1s",
+                "pacer: --duration: \"-1s\" is refused: accepted is a duration such as 10s, 2m or 1h30m",
+            ),
+            (
+                "run --port 9191",
+                "pacer: --port (SIDECAR_PORT) and --metrics-port (SIDECAR_METRICS_PORT) are both 9191: choose",
+            ),
+            (
+                "demo --metrics-port 9190",
+                "pacer: --port (SIDECAR_PORT) and --metrics-port (SIDECAR_METRICS_PORT) are both 9190: choose",
+            ),
             ("run --nonsense", "pacer: unexpected argument '--nonsense' found"),
             ("run --port", "pacer: a value is required for '--port <PORT>' but none was supplied"),
             ("ruin", "pacer: unrecognized subcommand 'ruin'"),
@@ -207,6 +219,13 @@ mod tests {
             let text = usage_of(&format!("pacer {line}"));
             assert!(text.contains(expected), "{line}: {text}");
             assert_eq!(text.lines().count(), 1, "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn one_port_on_two_addresses_and_any_free_port_are_fine() {
+        for line in ["run --port 0 --metrics-port 0", "run --metrics-port 9190 --metrics-host 127.0.0.2"] {
+            assert!(parse_line(&format!("pacer {line}")).is_ok(), "{line}");
         }
     }
 

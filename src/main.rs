@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use pacer::cli::{self, Command, Stop};
 use pacer::sidecar::StartError;
-use pacer::{demo, healthcheck, policy, proxy, sidecar, telemetry};
+use pacer::{demo, healthcheck, policy, sidecar, telemetry};
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
@@ -19,8 +19,9 @@ fn main() -> ExitCode {
     match execute(command) {
         Ok(code) => code,
         Err(error) => {
+            let lines: String = describe(&error).lines().map(|line| format!("pacer: {line}\n")).collect();
             // Nobody is left to tell when standard error is closed.
-            writeln!(io::stderr(), "pacer: {}", describe(&error)).ok();
+            io::stderr().write_all(lines.as_bytes()).ok();
             exit_code(&error)
         }
     }
@@ -58,11 +59,7 @@ fn describe(error: &anyhow::Error) -> String {
 /// A policy or a key that cannot be used is a mistake in what the program was given; the rest is the world's.
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref() {
-        Some(StartError::Policy(_) | StartError::Proxy(proxy::StartError::Key(_))) => {
-            ExitCode::from(Stop::USAGE)
-        }
-        Some(StartError::Bind(_) | StartError::Proxy(proxy::StartError::Client(_))) | None => {
-            ExitCode::FAILURE
-        }
+        Some(StartError::Policy(_) | StartError::Key(_)) => ExitCode::from(Stop::USAGE),
+        Some(StartError::Bind(_) | StartError::Client(_)) | None => ExitCode::FAILURE,
     }
 }

@@ -66,7 +66,7 @@ pub struct Report {
 
 /// Reads the source for the first time, so that what is wrong with it is known before a port is bound.
 ///
-/// The future follows the source. It never ends by itself and keeps the feed's channels
+/// The future announces the source in the log and follows it. It never ends by itself and keeps the feed's channels
 /// open: run it until the sidecar ends.
 ///
 /// # Errors
@@ -79,9 +79,9 @@ pub fn start(
     match source {
         Source::Environment => {
             let publisher = Publisher::new(PolicySource::Environment, bootstrap, metrics);
-            publisher.announce_bootstrap();
             let feed = publisher.feed();
             let kept_open = async move {
+                publisher.announce_bootstrap();
                 future::pending::<()>().await;
                 drop(publisher);
             };
@@ -90,8 +90,13 @@ pub fn start(
         Source::File(path) => {
             let (file, policy) = file::open(path)?;
             let publisher = Publisher::new(PolicySource::File, bootstrap, metrics);
-            publisher.begin(policy);
-            Ok((publisher.feed(), Box::pin(file::follow(file, publisher))))
+            let first = publisher.begin(policy);
+            let feed = publisher.feed();
+            let follow = async move {
+                publisher.announce(&first);
+                file::follow(file, publisher).await;
+            };
+            Ok((feed, Box::pin(follow)))
         }
     }
 }

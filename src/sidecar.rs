@@ -23,8 +23,9 @@ use error::Listener;
 
 use crate::admin::{Admin, PolicyView, Readiness};
 use crate::drain::Drain;
+use crate::limiter::Settings;
 use crate::metrics::Metrics;
-use crate::policy::{self, Feed, Report};
+use crate::policy::{self, Feed};
 use crate::proxy::{self, Proxy};
 use crate::scheduler::Scheduler;
 use crate::server::{self, Service};
@@ -64,7 +65,8 @@ impl Sidecar {
         let metrics = Arc::new(Metrics::new(&config.provider));
         let drain = Drain::new();
         let end_on_drop = drain.shutdown().drop_guard();
-        let (feed, follow) = policy::start(config.policy.clone(), config.bootstrap.clone(), metrics.clone())?;
+        let (feed, follow) = policy::start(config.policy.clone(), config.bootstrap.clone(), metrics.clone())
+            .map_err(StartError::Policy)?;
         let (scheduler, dispatch) = Scheduler::new(feed.settings.clone());
         let options = config.proxy_options();
         let (proxy, refresh) =
@@ -96,7 +98,7 @@ impl Sidecar {
         sidecar.drain.spawn(check);
         sidecar.serve(proxy_listener, &proxy, admin_listener, &admin);
         sidecar.readiness.set_started();
-        sidecar.log_start(&config, &feed.report.borrow());
+        sidecar.log_start(&config, &feed);
         Ok(sidecar)
     }
 
@@ -171,7 +173,10 @@ impl Sidecar {
         self.metrics.requests.in_flight.get()
     }
 
-    fn log_start(&self, config: &Config, report: &Report) {
+    fn log_start(&self, config: &Config, feed: &Feed) {
+        let report = feed.report.borrow();
+        let settings = feed.settings.borrow();
+        let Settings { rate, queue, .. } = &**settings;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             proxy = %self.proxy_addr,
@@ -179,6 +184,10 @@ impl Sidecar {
             upstream = %config.upstream,
             policy_source = report.source.as_str(),
             policy = report.name,
+            requests_per_minute = rate.requests_per_minute,
+            capacity = rate.capacity,
+            window_seconds = rate.window.as_secs(),
+            queue_limit = queue.max_depth,
             "started",
         );
     }

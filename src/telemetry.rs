@@ -65,13 +65,13 @@ pub struct InvalidFilter;
 impl FromStr for Filter {
     type Err = InvalidFilter;
 
-    /// Accepts a level in any case, or comma-separated `TARGET=LEVEL` and levels.
+    /// Accepts a level in any case, also by the names that other languages' loggers have for it, or comma-separated `TARGET=LEVEL` and levels.
     ///
     /// A bare level among directives holds for dependencies down to `info` only.
     fn from_str(words: &str) -> Result<Self, Self::Err> {
         let level = |word: &str| match word {
             "" => Err(InvalidFilter),
-            _ => word.parse::<LevelFilter>().map_err(|_| InvalidFilter),
+            _ => level_of(word).ok_or(InvalidFilter),
         };
         let directive = |targets: Targets, word: &str| match word.trim().split_once('=') {
             Some(("", _)) => Err(InvalidFilter),
@@ -79,6 +79,14 @@ impl FromStr for Filter {
             None => Ok(opened(targets, level(word.trim())?)),
         };
         Ok(Self { targets: words.split(',').try_fold(Targets::new(), directive)? })
+    }
+}
+
+fn level_of(word: &str) -> Option<LevelFilter> {
+    match word.to_ascii_lowercase().as_str() {
+        "warning" => Some(LevelFilter::WARN),
+        "critical" | "fatal" => Some(LevelFilter::ERROR),
+        word => word.parse().ok(),
     }
 }
 
@@ -171,6 +179,13 @@ mod tests {
     fn a_dependency_that_is_named_is_opened() {
         let lines = logged("warn,h2=debug");
         assert!(lines.contains("theirs-debug") && !lines.contains("own-info"), "{lines}");
+    }
+
+    #[test]
+    fn the_names_of_other_loggers_are_understood() {
+        for (theirs, ours) in [("WARNING", "warn"), ("CRITICAL", "error"), ("Fatal", "error")] {
+            assert_eq!(theirs.parse::<Filter>(), ours.parse(), "{theirs}");
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]
     upstream_rpm: Option<u32>,
     /// How long it runs, such as 10s, 2m or 1h30m [default: until Ctrl-C]
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_parser = duration, allow_hyphen_values = true)]
     duration: Option<Duration>,
     /// Make no calls; print how to make them yourself
     #[arg(long)]
@@ -142,9 +142,10 @@ const WATCH_VARIABLES: [&str; 3] = ["SIDECAR_POLICY", "SIDECAR_POLICY_NAMESPACE"
 impl RunArgs {
     pub(super) fn resolve(self) -> Result<Run, Stop> {
         refuse_watch_variables()?;
+        let (proxy_addr, admin_addr) = self.ports.on(self.host, self.metrics_host)?;
         let config = Config {
-            proxy_addr: SocketAddr::new(self.host, self.ports.port),
-            admin_addr: SocketAddr::new(self.metrics_host, self.ports.metrics_port),
+            proxy_addr,
+            admin_addr,
             provider: self.provider,
             key: key_source(self.api_key_file)?,
             policy: self.policy_file.map_or(Source::Environment, Source::File),
@@ -158,7 +159,8 @@ impl RunArgs {
 
 impl DemoArgs {
     /// The table has the terminal to itself: only errors are logged, for people.
-    pub(super) fn resolve(self) -> Demo {
+    pub(super) fn resolve(self) -> Result<Demo, Stop> {
+        self.ports.on(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into())?;
         let options = demo::Options {
             rpm: self.rpm,
             upstream_rpm: self.upstream_rpm.unwrap_or(self.rpm),
@@ -167,7 +169,7 @@ impl DemoArgs {
             port: self.ports.port,
             metrics_port: self.ports.metrics_port,
         };
-        Demo { options, log: self.log.or(LevelFilter::ERROR, Format::Text) }
+        Ok(Demo { options, log: self.log.or(LevelFilter::ERROR, Format::Text) })
     }
 }
 
@@ -181,6 +183,21 @@ impl HealthcheckArgs {
         };
         let question = if self.readiness { Question::Ready } else { Question::Live };
         (SocketAddr::new(host, self.metrics_port), question)
+    }
+}
+
+impl Ports {
+    /// The two addresses to listen on, which must not be one.
+    fn on(&self, host: IpAddr, metrics_host: IpAddr) -> Result<(SocketAddr, SocketAddr), Stop> {
+        let Self { port, metrics_port } = *self;
+        let overlap = host == metrics_host || host.is_unspecified() || metrics_host.is_unspecified();
+        if port != 0 && port == metrics_port && overlap {
+            return Err(Stop::Usage(format!(
+                "pacer: --port (SIDECAR_PORT) and --metrics-port (SIDECAR_METRICS_PORT) are both {port}: \
+                 choose two different ports"
+            )));
+        }
+        Ok((SocketAddr::new(host, port), SocketAddr::new(metrics_host, metrics_port)))
     }
 }
 

@@ -30,6 +30,16 @@ impl Policy {
     }
 }
 
+/// What taking a policy changed, for those who read the log.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct News {
+    changes: Vec<String>,
+    ignored: Vec<String>,
+    settings_differ: bool,
+    report_differs: bool,
+}
+
 /// The sending side of a [`Feed`].
 #[derive(Debug)]
 pub(super) struct Publisher {
@@ -65,19 +75,31 @@ impl Publisher {
     /// Says that no policy decides, and what the bootstrap settings ask for in vain.
     pub(super) fn announce_bootstrap(&self) {
         info!(source = self.source(), "no policy given: flags and environment decide");
-        warn_of_what_is_not_in_force(&self.report.borrow().not_in_force);
+        // Nobody wrote that, so nobody is warned.
+        for field in &self.report.borrow().not_in_force {
+            info!(field, "accepted, but not in force");
+        }
     }
 
     /// Puts the first policy in force. It replaces settings nobody has seen, so it counts as no change.
-    pub(super) fn begin(&self, policy: Policy) {
-        self.put_in_force(policy);
+    ///
+    /// It is not announced yet: the sidecar may still fail to start, and says why in one line then.
+    pub(super) fn begin(&self, policy: Policy) -> News {
+        self.put_in_force(policy)
+    }
+
+    /// Says which policy the sidecar started with.
+    pub(super) fn announce(&self, first: &News) {
+        self.tell(first);
         warn_of_what_is_not_in_force(&self.report.borrow().not_in_force);
     }
 
     /// Puts a policy in force.
     pub(super) fn accept(&self, policy: Policy) {
         let before = self.report.borrow().clone();
-        if self.put_in_force(policy) {
+        let news = self.put_in_force(policy);
+        self.tell(&news);
+        if news.settings_differ {
             self.metrics.policy.changes.inc();
         }
         let now = self.report.borrow();
@@ -96,8 +118,8 @@ impl Publisher {
         self.report.send_modify(|report| report.rejected = Some(reason));
     }
 
-    /// Publishes and logs a policy. Whether the settings differ from those before.
-    fn put_in_force(&self, policy: Policy) -> bool {
+    /// Publishes a policy.
+    fn put_in_force(&self, policy: Policy) -> News {
         let Policy { metadata, settings, ignored } = policy;
         let report = Report {
             source: self.report.borrow().source,
@@ -108,27 +130,38 @@ impl Publisher {
             not_in_force: not_in_force(&settings),
         };
         let changes = fields::changes(&self.settings.borrow(), &settings);
-        if !changes.is_empty() || *self.report.borrow() != report {
+        self.metrics.policy.generation.set(report.generation.unwrap_or_default());
+        let report_differs = self.report.send_if_modified(|current| replace(current, report));
+        let settings_differ = self.settings.send_if_modified(|current| replace(current, Arc::new(settings)));
+        News { changes, ignored, settings_differ, report_differs }
+    }
+
+    /// Logs what there is to know about the policy in force.
+    fn tell(&self, news: &News) {
+        let News { changes, ignored, settings_differ, report_differs } = news;
+        let report = self.report.borrow();
+        if *settings_differ || *report_differs {
             info!(
-                source = self.source(),
+                source = report.source.as_str(),
                 policy = report.name,
                 generation = report.generation,
-                changes = changes.join(", "),
+                changes = joined(changes),
                 "policy in force"
             );
         }
-        if !ignored.is_empty() {
-            let fields = ignored.join(", ");
+        if let Some(fields) = joined(ignored) {
             warn!(fields, "the policy has fields this version does not know: they are ignored");
         }
-        self.metrics.policy.generation.set(report.generation.unwrap_or_default());
-        self.report.send_if_modified(|current| replace(current, report));
-        self.settings.send_if_modified(|current| replace(current, Arc::new(settings)))
     }
 
     fn source(&self) -> &'static str {
         self.report.borrow().source.as_str()
     }
+}
+
+/// The words as one text; nothing for none.
+fn joined(words: &[String]) -> Option<String> {
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// Whether the new value differs from the old one.

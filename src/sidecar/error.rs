@@ -9,14 +9,32 @@ use crate::{policy, proxy};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The policy is not one to start with.
-    #[error(transparent)]
-    Policy(#[from] policy::Error),
+    #[error("{}", flagged("--policy-file", .0))]
+    Policy(#[source] policy::Error),
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The key or the upstream's client cannot be had.
+    /// The key cannot be read.
+    #[error("{}", flagged("--api-key-file", .0))]
+    Key(#[source] proxy::KeyFileError),
+    /// The client that calls the upstream cannot be had.
     #[error(transparent)]
-    Proxy(#[from] proxy::StartError),
+    Client(proxy::ClientError),
+}
+
+impl From<proxy::StartError> for StartError {
+    fn from(error: proxy::StartError) -> Self {
+        match error {
+            proxy::StartError::Key(error) => Self::Key(error),
+            proxy::StartError::Client(error) => Self::Client(error),
+        }
+    }
+}
+
+/// Each line of an error after the flag that the fault came with.
+fn flagged(flag: &str, error: &impl fmt::Display) -> String {
+    let lines: Vec<_> = error.to_string().lines().map(|line| format!("{flag}: {line}")).collect();
+    lines.join("\n")
 }
 
 /// A port cannot be had.

@@ -1,8 +1,9 @@
 //! `pacer run` and `pacer healthcheck` as processes.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
-use crate::support::process::{Call, Sidecar, run};
+use crate::support::process::{Call, Sidecar, pacer, run};
 
 #[test]
 fn both_listeners_answer_once_it_says_that_it_has_started() {
@@ -40,10 +41,16 @@ fn healthcheck_asks_the_probes() {
 
 #[test]
 fn text_logs_are_for_people() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let (_, stdout, stderr) = run(&["run", "--log-format=text", "--port", &port], &[]);
-    assert_eq!(stdout, "");
-    let warning = stderr.lines().find(|line| line.contains(" WARN ")).expect("retreat is not in force");
-    assert!(warning.contains("retreat") && !warning.contains(['{', '\u{1b}']), "{warning}");
+    let ports = ["--port=0", "--metrics-host=127.0.0.1", "--metrics-port=0"];
+    let mut command = pacer(&[&["run", "--log-format=text"][..], &ports].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let started = lines.find(|line| line.contains(" started ")).expect("it starts");
+    assert!(started.contains(" INFO ") && !started.contains(['{', '\u{1b}']), "{started}");
+    for setting in ["requests_per_minute=40", "capacity=40", "window_seconds=60", "queue_limit=500"] {
+        assert!(started.contains(setting), "{started}");
+    }
+    child.kill().unwrap();
+    assert!(lines.all(|line| !line.contains(" WARN ")), "a start with the defaults warns of nothing");
+    child.wait().unwrap();
 }

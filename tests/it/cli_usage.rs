@@ -103,7 +103,26 @@ fn a_policy_that_is_not_valid_is_refused_with_its_field() {
     let policy = "apiVersion: pacer.dev/v1alpha1\nkind: RateLimitPolicy\nmetadata: {name: test}\n\
                   spec: {rate: {requestsPerMinute: 0}}\n";
     std::fs::write(&file, policy).unwrap();
-    refuses(&["run", "--policy-file", path], &[], &[path, "spec.rate.requestsPerMinute", "0"]);
+    refuses(
+        &["run", "--policy-file", path],
+        &[],
+        &[&format!("pacer: --policy-file: {path}: spec.rate.requestsPerMinute is 0")],
+    );
+    std::fs::write(&file, policy.replace("Minute: 0", "Minute: 0, capacity: 0")).unwrap();
+    let (code, _, stderr) = run(&["run", "--policy-file", path], &[]);
+    assert_eq!((code, stderr.lines().count()), (2, 2), "{stderr}");
+    let expected = format!("pacer: --policy-file: {path}: spec.rate.");
+    assert!(stderr.lines().all(|line| line.starts_with(&expected)), "{stderr}");
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_one_line_with_its_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    let path = file.to_str().unwrap();
+    refuses(&["run"], &[("SIDECAR_API_KEY_FILE", path)], &["pacer: --api-key-file: ", path, "No such file"]);
+    std::fs::write(&file, "").unwrap();
+    refuses(&["run", "--api-key-file", path], &[], &["pacer: --api-key-file: ", path, "is empty"]);
 }
 
 #[test]
@@ -124,12 +143,18 @@ fn check_exits_1_on_a_fault_and_0_without() {
 }
 
 #[test]
+fn standard_input_is_called_so_in_every_finding() {
+    let (code, stdout, _) = run(&["check", "-"], &[]);
+    assert_eq!((code, stdout.as_str()), (1, "standard input: no RateLimitPolicy of pacer.dev found\n"));
+}
+
+#[test]
 fn a_port_in_use_is_told_with_the_flag_that_changes_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let port = address.rsplit(':').next().unwrap();
     for (flag, other) in [("--port", "--metrics-port"), ("--metrics-port", "--port")] {
-        let args = ["run", "--log-level=error", "--metrics-host=127.0.0.1", flag, port, other, "0"];
+        let args = ["run", "--metrics-host=127.0.0.1", flag, port, other, "0"];
         let (code, stdout, stderr) = run(&args, &[]);
         assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
         let expected =
