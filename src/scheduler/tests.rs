@@ -253,6 +253,62 @@ async fn a_full_queue_passes_through_or_rejects_as_the_policy_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_passes_through_while_the_upstream_wants_to_be_left_alone() {
+    let mut settings = mk_settings();
+    settings.queue.max_depth = 0;
+    let (scheduler, _policy) = start(settings);
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    permit.departure().mark();
+    permit.settle(Outcome::RateLimited { retry_after: Some(Duration::from_secs(30)) });
+    let refused = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap_err();
+    assert_eq!(refused.because, RefusedBecause::QueueFull);
+    assert!(refused.retry_after >= Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_workers_of_one_model_hold_nobody_else_back() {
+    let (scheduler, _policy) = start(mk_settings());
+    let busy = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    busy.departure().mark();
+    let pause = Duration::from_secs(5);
+    let again = spawn(busy.requeue(Outcome::Exhausted { pause }));
+    let other = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    assert_eq!(other.waited().as_secs(), 1, "the next token, no more");
+    other.departure().mark();
+    other.settle(Outcome::Accepted);
+    assert_eq!(again.await.unwrap().unwrap().waited(), pause);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_served_in_an_outage_is_told_that_it_is_one() {
+    let (scheduler, _policy) = start(mk_settings());
+    let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    for _ in 0..5 {
+        permit = absorb(permit, Outcome::Unavailable { retry_after: None }).await;
+    }
+    let wait = Duration::from_secs(5);
+    let first = scheduler.acquire(mk_wanted(Priority::Normal, wait));
+    let second = async {
+        tokio::task::yield_now().await;
+        scheduler.acquire(mk_wanted(Priority::Normal, wait)).await.unwrap_err()
+    };
+    let (first, refused) = tokio::join!(first, second);
+    drop((first, permit));
+    assert_eq!(refused.because, RefusedBecause::UpstreamUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_departure_in_the_moment_the_client_leaves_is_charged() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let departure = permit.departure();
+    drop(permit);
+    assert_eq!(scheduler.snapshot().window_used, 0);
+    departure.mark();
+    assert_eq!(scheduler.snapshot().window_used, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn observing_delays_nothing_and_says_what_enforcing_would_have_done() {
     let (scheduler, _policy) = start(Settings { mode: Mode::Observe, ..mk_settings() });
     let mut waits = Vec::new();
