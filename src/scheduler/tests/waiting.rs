@@ -187,3 +187,22 @@ async fn a_thousand_waiting_and_leaving_at_random_times_leave_nothing_behind() {
     let snapshot = scheduler.snapshot();
     assert_eq!((snapshot.depth, snapshot.unsettled, snapshot.window_used), ([0; 4], 0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_does_nothing_is_alive_and_one_that_is_stuck_is_not() {
+    let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
+    let (scheduler, task) = Scheduler::seeded(receiver, 1);
+    let mut task = Box::pin(task);
+    assert!(tokio::time::timeout(Duration::from_secs(3600), &mut task).await.is_err());
+    assert!(scheduler.is_alive());
+
+    // Nobody polls the task any more.
+    advance(Duration::from_secs(24)).await;
+    assert!(scheduler.is_alive());
+    advance(Duration::from_secs(6)).await;
+    assert!(!scheduler.is_alive());
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut task).await.is_err());
+    assert!(scheduler.is_alive(), "it goes on");
+    drop(task);
+    assert!(!scheduler.is_alive());
+}
