@@ -81,7 +81,8 @@ pub(super) async fn run(
     loop {
         exchange.attempts(permit.waited());
         let settings = shared.settings();
-        let attempt = try_once(shared, call, permit.departure(), exchange.patience(&settings)).await;
+        let patience = exchange.patience(&settings);
+        let attempt = try_once(shared, call, permit.departure(), patience, settings.rate.window).await;
         let (outcome, again) = attempt.verdict();
         let again = again.filter(|&reason| resent.may_again(reason, &settings) && !permit.is_passthrough());
         let Some(reason) = again else {
@@ -100,7 +101,13 @@ pub(super) async fn run(
     }
 }
 
-async fn try_once(shared: &Shared, call: &Call, departure: Departure, patience: Patience) -> Attempt {
+async fn try_once(
+    shared: &Shared,
+    call: &Call,
+    departure: Departure,
+    patience: Patience,
+    window: Duration,
+) -> Attempt {
     let body = Outgoing::buffered(call.body.clone(), Box::new(move || departure.mark()));
     let outbound =
         Outbound { method: call.method.clone(), url: call.url.clone(), headers: call.headers.clone(), body };
@@ -112,7 +119,7 @@ async fn try_once(shared: &Shared, call: &Call, departure: Departure, patience: 
         return Attempt::Answer(answer, Meaning::Answered);
     }
     answer.body.peek(patience.idle).await;
-    let meaning = classify::classify(answer.status, &answer.headers, &answer.body.peeked());
+    let meaning = classify::classify(answer.status, &answer.headers, &answer.body.peeked(), window);
     Attempt::Answer(answer, meaning)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::retry_after::retry_after;
+use super::retry_after::{retry_after, retry_after_quota};
 
 /// What an upstream's answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub(super) fn needs_body(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 429 | 502..=504)
 }
 
-/// What an answer means; `body` is what was read of it.
-pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Meaning {
+/// What an answer means; `body` is what was read of it, `window` that of the policy.
+pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], window: Duration) -> Meaning {
     let retry_after = || retry_after(headers);
     match status.as_u16() {
         400 if says(body, &["degraded function cannot be invoked"]) => {
@@ -49,7 +49,7 @@ pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
         }
         429 if quota_is_spent(body) => Meaning::QuotaSpent,
         429 | 503 if says(body, &BUSY) => Meaning::Exhausted { retry_after: retry_after() },
-        429 => Meaning::RateLimited { retry_after: retry_after() },
+        429 => Meaning::RateLimited { retry_after: retry_after_quota(headers, window) },
         502..=504 => Meaning::ServerError { retry_after: retry_after() },
         _ => Meaning::Answered,
     }
@@ -78,8 +78,10 @@ fn quota_is_spent(body: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const WINDOW: Duration = Duration::from_secs(60);
+
     fn meaning(status: u16, body: &str) -> Meaning {
-        classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+        classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), WINDOW)
     }
 
     const RATE_LIMITED: Meaning = Meaning::RateLimited { retry_after: None };
@@ -136,8 +138,25 @@ mod tests {
     fn the_pause_asked_for_goes_with_the_meaning() {
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "3".parse().unwrap())]);
         let retry_after = Some(Duration::from_secs(3));
-        let of = |status| classify(status, &headers, b"");
+        let of = |status| classify(status, &headers, b"", WINDOW);
         assert_eq!(of(StatusCode::TOO_MANY_REQUESTS), Meaning::RateLimited { retry_after });
         assert_eq!(of(StatusCode::BAD_GATEWAY), Meaning::ServerError { retry_after });
+    }
+
+    #[test]
+    fn a_spent_budget_is_the_reason_of_a_429_alone() {
+        let headers = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")];
+        let headers =
+            headers.map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()));
+        let headers = HeaderMap::from_iter(headers);
+        let of = |status: u16, body: &str| {
+            classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), WINDOW)
+        };
+        assert_eq!(of(429, ""), Meaning::RateLimited { retry_after: Some(WINDOW) });
+        for status in [502, 503, 504] {
+            assert_eq!(of(status, ""), SERVER_ERROR);
+        }
+        assert_eq!(of(503, "All workers are busy"), EXHAUSTED);
+        assert_eq!(of(400, "DEGRADED function cannot be invoked"), EXHAUSTED);
     }
 }

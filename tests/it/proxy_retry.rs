@@ -139,6 +139,18 @@ async fn gateway_errors_are_retried_before_a_byte_was_relayed() {
 }
 
 #[tokio::test]
+async fn a_gateway_errors_budget_headers_hold_nobody_back() {
+    let answer = Answer::json(503, "{}")
+        .header("x-ratelimit-remaining-requests", "0")
+        .header("x-ratelimit-reset-requests", "6m0s");
+    let upstream = Upstream::start([answer]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    assert_eq!(sidecar.scheduler.snapshot().gate, Duration::ZERO);
+    assert_eq!(call(sidecar.post()).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_gateway_error_to_the_end_is_relayed_and_not_worth_another_try() {
     let upstream = Upstream::start([Answer::json(502, "{}"), Answer::json(503, "the last word")]).await;
     let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 1).start().await;
