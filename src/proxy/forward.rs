@@ -110,7 +110,8 @@ async fn answer(
     if permit.is_passthrough() {
         exchange.passes_through();
     }
-    let call = Call { method: head.method, url, headers: outbound_headers(head.headers), body };
+    let headers = outbound_headers(head.headers);
+    let call = Call { method: head.method, url, headers, body, deadline };
     attempts::run(shared, &call, permit, exchange).await
 }
 

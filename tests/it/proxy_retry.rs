@@ -6,7 +6,7 @@ use pacer::limiter::Priority;
 use pacer::limiter::settings::Mode;
 
 use crate::support::sidecar::{BODY, call};
-use crate::support::{Answer, Sidecar, Upstream};
+use crate::support::{Answer, Sidecar, Upstream, eventually};
 
 /// Short enough to wait for, long enough for everything else to happen on a busy machine.
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -96,12 +96,42 @@ async fn busy_workers_are_retried_and_never_counted_as_quota() {
         Answer::json(429, r#"{"detail":"Worker local total request limit reached (33/32)"}"#),
         Answer::json(400, r#"{"detail":"Function id 'f': DEGRADED function cannot be invoked"}"#),
     ] {
-        let upstream = Upstream::start([busy.header("retry-after", "0")]).await;
+        let upstream = Upstream::start([busy.header("retry-after-ms", "1")]).await;
         let sidecar = sidecar(&upstream).await;
         assert_eq!(call(sidecar.post()).await.status, 200);
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"exhausted\"}"), 1);
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"rate_limited\"}"), 0);
     }
+}
+
+#[tokio::test]
+async fn a_healthy_model_is_served_while_another_models_request_pauses() {
+    let busy = (0..4).map(|_| Answer::json(503, WORKERS).header("retry-after", "3600"));
+    let upstream = Upstream::start(busy).await;
+    let sidecar = Sidecar::builder(&upstream.base())
+        .settings(|it| it.queue.lanes[2].max_wait = Duration::from_secs(3_600))
+        .start()
+        .await;
+    let paused = futures_util::future::join_all((0..4).map(|_| sidecar.post().send()));
+    let healthy = async {
+        upstream.is_asked(4).await;
+        eventually("all judged", || sidecar.scheduler.snapshot().unsettled == 0).await;
+        assert_eq!(sidecar.scheduler.snapshot().gate, Duration::ZERO);
+        call(sidecar.post().body(r#"{"model":"healthy"}"#)).await
+    };
+    tokio::select! {
+        _ = paused => panic!("an answer"),
+        reply = healthy => assert_eq!(reply.status, 200),
+    }
+}
+
+#[tokio::test]
+async fn a_pause_past_the_deadline_is_not_sat_out() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "120")]).await;
+    let sidecar = sidecar(&upstream).await;
+    let reply = call(sidecar.post()).await;
+    assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_overloaded"));
+    assert_eq!((reply.header("retry-after"), reply.header("x-should-retry")), ("60", "-"));
 }
 
 #[tokio::test]
