@@ -149,8 +149,8 @@ async fn try_once(
     if !classify::needs_body(answer.status) {
         return Attempt::Answer(answer, Meaning::Answered);
     }
-    answer.body.peek(patience.idle).await;
-    let meaning = classify::classify(answer.status, &answer.headers, &answer.body.peeked(), window);
+    answer.peek(patience).await;
+    let meaning = classify::classify(answer.status, &answer.headers, &answer.text().bytes, window);
     Attempt::Answer(answer, meaning)
 }
 
@@ -175,7 +175,7 @@ impl Attempt {
     }
 
     /// What the application gets after the last attempt. In `Observe` nothing is rewritten, and an error
-    /// answer too long to be read whole is relayed as it is.
+    /// answer that could not be read whole is relayed as it is.
     fn conclude(
         self,
         settings: &Settings,
@@ -187,17 +187,17 @@ impl Attempt {
             Self::Answer(answer, meaning) => (answer, meaning),
             Self::Failed(error) => return Err(Failure::Send { error, retried }),
         };
-        let rewritten = settings.mode == Mode::Enforce && answer.body.is_whole();
+        let rewritten = || settings.mode == Mode::Enforce && answer.text().whole;
         let pause = |asked: Option<Duration>| match (asked, &refused) {
             (Some(asked), _) => Pause::exactly(asked),
             (None, Some(refused)) => Pause::about(refused.retry_after),
             (None, None) => Pause::about(UNTOLD),
         };
         match meaning {
-            Meaning::RateLimited { retry_after } if rewritten => {
+            Meaning::RateLimited { retry_after } if rewritten() => {
                 Err(Failure::RateLimited { answer: answer.into(), pause: pause(retry_after) })
             }
-            Meaning::Exhausted { retry_after } if rewritten => {
+            Meaning::Exhausted { retry_after } if rewritten() => {
                 Err(Failure::Overloaded { answer: answer.into(), pause: pause(retry_after), retried })
             }
             Meaning::RateLimited { retry_after } | Meaning::Exhausted { retry_after } => {

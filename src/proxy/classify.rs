@@ -43,35 +43,58 @@ pub(super) fn needs_body(status: StatusCode) -> bool {
 /// What an answer means; `body` is what was read of it, `window` that of the policy.
 pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], window: Duration) -> Meaning {
     let retry_after = || retry_after(headers);
-    match status.as_u16() {
-        400 if says(body, &["degraded function cannot be invoked"]) => {
-            Meaning::Exhausted { retry_after: retry_after() }
-        }
-        429 if quota_is_spent(body) => Meaning::QuotaSpent,
-        429 | 503 if says(body, &BUSY) => Meaning::Exhausted { retry_after: retry_after() },
-        429 => Meaning::RateLimited { retry_after: retry_after_quota(headers, window) },
-        502..=504 => Meaning::ServerError { retry_after: retry_after() },
+    let exhausted = || Meaning::Exhausted { retry_after: retry_after() };
+    match (status.as_u16(), code(body)) {
+        (400, _) if says(body, &["degraded function cannot be invoked"]) => exhausted(),
+        (429, Some(Code::Spent)) => Meaning::QuotaSpent,
+        (429 | 503, Some(Code::Busy)) => exhausted(),
+        (503, _) | (429, None) if says(body, &BUSY) => exhausted(),
+        (429, _) => Meaning::RateLimited { retry_after: retry_after_quota(headers, window) },
+        (502..=504, _) => Meaning::ServerError { retry_after: retry_after() },
         _ => Meaning::Answered,
     }
 }
 
 /// Wordings of busy workers, in lower case. Google's `RESOURCE_EXHAUSTED` is a quota and is not among them.
-const BUSY: [&str; 4] =
-    ["resourceexhausted", "all workers are busy", "worker local total request limit", "concurren"];
+const BUSY: [&str; 7] = [
+    "resourceexhausted",
+    "all workers are busy",
+    "worker local total request limit",
+    "concurrency limit",
+    "concurrent request limit",
+    "concurrent requests limit",
+    "too many concurrent",
+];
 
 fn says(body: &[u8], wordings: &[&str]) -> bool {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
     wordings.iter().any(|wording| text.contains(wording))
 }
 
-/// Decided by the machine-readable fields alone: messages of plain rate limits mention billing, too.
-fn quota_is_spent(body: &[u8]) -> bool {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
+/// What the machine-readable fields of an error say. They come before its message: messages of plain
+/// rate limits mention billing and concurrency, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    Spent,
+    Busy,
+    RateLimit,
+}
+
+fn code(body: &[u8]) -> Option<Code> {
+    let body = serde_json::from_slice::<Value>(body).ok()?;
     let error = body.get("error").unwrap_or(&body);
-    ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str()).any(|word| {
-        let word = word.to_ascii_lowercase();
-        word == "insufficient_quota" || word.starts_with("billing")
-    })
+    let words = ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str());
+    let words: Vec<_> = words.map(str::to_ascii_lowercase).collect();
+    let any = |holds: fn(&str) -> bool| words.iter().any(|word| holds(word));
+    if any(|word| word == "insufficient_quota" || word.starts_with("billing")) {
+        Some(Code::Spent)
+    } else if any(|word| word.contains("concurren")) {
+        Some(Code::Busy)
+    } else if any(|word| word == "rate_limit_exceeded") {
+        Some(Code::RateLimit)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +116,9 @@ mod tests {
         for body in [
             r#"{"status":429,"title":"Too Many Requests"}"#,
             r#"{"error":{"code":"rate_limit_exceeded","message":"check your plan and billing details"}}"#,
+            r#"{"error":{"code":"rate_limit_exceeded","message":"do not send requests concurrently"}}"#,
+            r#"{"error":{"code":"rate_limit_exceeded","message":"not your concurrency limit"}}"#,
+            r#"{"error":{"message":"do not send requests concurrently"}}"#,
             r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#,
             "",
             "<html>slow down</html>",
@@ -118,6 +144,8 @@ mod tests {
             (503, r#"{"message":"ResourceExhausted: All workers are busy, please retry later"}"#),
             (429, r#"{"detail":"Worker local total request limit reached (3228/48)"}"#),
             (429, r#"{"error":{"message":"Concurrency limit reached"}}"#),
+            (429, r#"{"error":{"message":"Too many concurrent requests"}}"#),
+            (429, r#"{"error":{"code":"concurrency_limit_exceeded","message":"wait"}}"#),
             (400, r#"{"detail":"Function id 'f': DEGRADED function cannot be invoked"}"#),
         ] {
             assert_eq!(meaning(status, body), EXHAUSTED, "{body}");
