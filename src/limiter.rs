@@ -36,7 +36,7 @@ pub use settings::Settings;
 pub use slab::Key;
 pub use snapshot::{Budget, Snapshot};
 
-use bucket::TokenBucket;
+use bucket::{Taken, TokenBucket};
 use clock::{Clock, Nanos, nanos};
 use gate::Gate;
 use queue::{Standing, WaitQueue};
@@ -49,8 +49,8 @@ use window::RollingWindow;
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     departed: Option<Nanos>,
-    /// Whether it took a token, which it gives back if it never departs.
-    took_token: bool,
+    /// What it took from the bucket, and gives back if it never departs.
+    token: Option<Taken>,
 }
 
 /// The limiter. `W` is whatever the caller knows a waiting request by.
@@ -111,13 +111,12 @@ impl<W> Limiter<W> {
         }
         let leaves_at_once = turns_before == 0 && self.ready_at(now).is_some_and(|at| at <= now);
         if self.queue.len() >= self.settings.queue.max_depth && !leaves_at_once {
-            return match self.settings.queue.when_full {
-                WhenFull::Passthrough => {
-                    Admission::Granted(self.grant(standing, GrantKind::Passthrough, now))
-                }
-                WhenFull::Reject => {
-                    Admission::Refused(self.refusal(RefusedBecause::QueueFull, standing, turns_before, now))
-                }
+            // Past the queue is not past the gate: an upstream that said no would only say it again.
+            let passes = self.settings.queue.when_full == WhenFull::Passthrough && !self.gate.is_closed(now);
+            return if passes {
+                Admission::Granted(self.grant(standing, GrantKind::Passthrough, now))
+            } else {
+                Admission::Refused(self.refusal(RefusedBecause::QueueFull, standing, turns_before, now))
             };
         }
         if ready_at >= standing.deadline {
@@ -160,12 +159,7 @@ impl<W> Limiter<W> {
         let observe = self.settings.mode == Mode::Observe;
         if !observe && let Some(waiter) = self.queue.pop_due(now.max(self.hopeless_before())) {
             let turns_before = self.queue.turns_before(waiter.standing.priority);
-            let refusal = if waiter.standing.deadline <= now {
-                self.refusal(RefusedBecause::TimedOut, waiter.standing, turns_before, now)
-            } else {
-                self.too_late(waiter.standing, turns_before, now)
-            };
-            return Decision::Refuse(waiter.who, refusal);
+            return Decision::Refuse(waiter.who, self.too_late(waiter.standing, turns_before, now));
         }
         let ready = if observe { Some(now) } else { self.ready_at(now) };
         if ready.is_some_and(|at| at <= now)
@@ -178,9 +172,17 @@ impl<W> Limiter<W> {
     }
 
     /// The request's head has been written: it counts from `now`. Only the first call has an effect.
+    ///
+    /// An attempt that was settled before it departed, because its client left in that very
+    /// moment, is charged all the same: the upstream counts it.
     pub fn depart(&mut self, grant: Grant, now: Instant) {
         let now = self.advance(now);
-        self.depart_at(grant.attempt, now);
+        if self.attempts.get(grant.attempt).is_some() {
+            self.depart_at(grant.attempt, now);
+        } else {
+            self.window.reserve();
+            self.window.depart(now);
+        }
     }
 
     /// The attempt is over. Returns how long the request should pause before it is readmitted.
@@ -195,8 +197,8 @@ impl<W> Limiter<W> {
         let Some(attempt) = self.attempts.remove(grant.attempt) else { return Duration::ZERO };
         if attempt.departed.is_none() {
             self.window.release();
-            if attempt.took_token {
-                self.bucket.give_back();
+            if let Some(taken) = attempt.token {
+                self.bucket.give_back(taken);
             }
         }
         let departed = attempt.departed.unwrap_or(now);
@@ -212,6 +214,10 @@ impl<W> Limiter<W> {
             Outcome::Unavailable { retry_after } => {
                 let pause = self.gate.unavailable(grant.attempt, retry_after.map(nanos), now);
                 return Duration::from_nanos(pause);
+            }
+            Outcome::Exhausted { pause } => {
+                self.gate.forget(grant.attempt);
+                return pause;
             }
             Outcome::Unreachable => {
                 return Duration::from_nanos(self.gate.unavailable(grant.attempt, None, now));
@@ -231,13 +237,10 @@ impl<W> Limiter<W> {
     }
 
     fn grant(&mut self, standing: Standing, kind: GrantKind, now: Nanos) -> Grant {
-        let took_token = kind != GrantKind::Passthrough;
-        if took_token {
-            self.bucket.take();
-        }
+        let token = (kind != GrantKind::Passthrough).then(|| self.bucket.take());
         self.window.reserve();
         self.last_departure = Some(now);
-        let attempt = self.attempts.insert(Attempt { departed: None, took_token });
+        let attempt = self.attempts.insert(Attempt { departed: None, token });
         if kind == GrantKind::Paced {
             self.gate.granted(attempt);
         }

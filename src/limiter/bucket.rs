@@ -7,6 +7,13 @@
 
 use super::clock::Nanos;
 
+/// What was taken from a bucket: a token, or what there was of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    units: u64,
+    period: Nanos,
+}
+
 /// A token bucket in exact integers.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
@@ -63,14 +70,18 @@ impl TokenBucket {
         self.blocked_until = until;
     }
 
-    /// Takes one token, as far as there is one.
-    pub(super) fn take(&mut self) {
-        self.level = self.level.saturating_sub(self.period);
+    /// Takes one token, as far as there is one; returns what to give back if it is not used.
+    pub(super) fn take(&mut self) -> Taken {
+        let units = self.level.min(self.period);
+        self.level -= units;
+        Taken { units, period: self.period }
     }
 
-    /// Gives one token back.
-    pub(super) fn give_back(&mut self) {
-        self.level = self.level.saturating_add(self.period).min(self.full());
+    /// Gives back what was taken.
+    pub(super) fn give_back(&mut self, taken: Taken) {
+        // A token taken before an edit is worth a token after it.
+        let units = u128::from(taken.units) * u128::from(self.period) / u128::from(taken.period);
+        self.level = self.level.saturating_add(u64::try_from(units).unwrap_or(u64::MAX)).min(self.full());
     }
 
     /// Keeps at most one token.
@@ -147,7 +158,13 @@ mod tests {
     #[test]
     fn while_blocked_at_most_one_token_accrues() {
         let mut bucket = mk_bucket();
+        let taken = bucket.take();
+        bucket.give_back(taken);
+        assert!((bucket.tokens() - 1.0).abs() < f64::EPSILON);
         bucket.take();
+        let nothing = bucket.take();
+        bucket.give_back(nothing);
+        assert!(bucket.tokens().abs() < f64::EPSILON, "what was not there is not given back");
         bucket.block_until(30 * SECOND);
         assert_eq!(bucket.ready_at(2, 30 * SECOND, 0), 31_500_000_000);
         bucket.refill(30 * SECOND);

@@ -26,18 +26,19 @@ impl<W> Limiter<W> {
     /// everybody departs as soon as they may. Never earlier than `now`.
     ///
     /// Once the window is full those who wait behind it leave one token apart, whatever
-    /// burst the window remembers, since no more than one token accrues meanwhile.
+    /// burst the window remembers, since no more than one token accrues meanwhile. During an
+    /// outage one leaves at a time, a back-off apart.
     pub(super) fn forecast(&self, turns_before: u64, now: Nanos) -> Nanos {
         let (free, gate) = (self.window.free(), self.gate.open_at());
-        let tokens = if turns_before < free || free == 0 {
-            self.bucket.ready_at(turns_before + 1, self.blocked_until(now), now)
-        } else {
+        let mut tokens = self.bucket.ready_at(turns_before + 1, self.blocked_until(now), now);
+        if free > 0 && turns_before >= free {
             let blocked_until = self.place_at(free, now).max(gate);
-            self.bucket.ready_after(free, blocked_until, turns_before - free + 1)
-        };
+            tokens = tokens.max(self.bucket.ready_after(free, blocked_until, turns_before - free + 1));
+        }
         let gaps = self.gap().saturating_mul(turns_before);
         let first = now.max(gate).max(self.gap_over_at());
-        self.place_at(turns_before, now).max(tokens).max(first.saturating_add(gaps))
+        let probes = gate.saturating_add(self.gate.outage_pause().saturating_mul(turns_before));
+        self.place_at(turns_before, now).max(tokens).max(first.saturating_add(gaps)).max(probes)
     }
 
     /// When the window has a place for the `index`-th next departure; what is about to depart is taken to do so now.
@@ -74,10 +75,14 @@ impl<W> Limiter<W> {
         self.clock.instant(next)
     }
 
-    /// A refusal for a turn that would come after the deadline.
+    /// A refusal for a turn that would come after the deadline, or did.
     pub(super) fn too_late(&self, standing: Standing, turns_before: u64, now: Nanos) -> Refusal {
         let late = self.forecast(turns_before, now).saturating_sub(standing.deadline);
-        let because = if late > LONGEST_RETRY {
+        let because = if self.gate.is_outage() {
+            RefusedBecause::UpstreamUnavailable
+        } else if standing.deadline <= now {
+            RefusedBecause::TimedOut
+        } else if late > LONGEST_RETRY {
             RefusedBecause::DeadlineUnreachable
         } else {
             RefusedBecause::WouldMissDeadline
@@ -97,7 +102,10 @@ impl<W> Limiter<W> {
             RefusedBecause::WouldMissDeadline | RefusedBecause::DeadlineUnreachable => {
                 ready_at.saturating_sub(standing.deadline)
             }
-            RefusedBecause::QueueFull | RefusedBecause::TimedOut | RefusedBecause::Draining => ready_at - now,
+            RefusedBecause::QueueFull
+            | RefusedBecause::TimedOut
+            | RefusedBecause::UpstreamUnavailable
+            | RefusedBecause::Draining => ready_at - now,
         };
         Refusal {
             because,

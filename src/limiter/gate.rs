@@ -71,13 +71,18 @@ impl Gate {
         self.open_at
     }
 
+    /// Whether the upstream asked to be left alone, and nobody knows yet that it changed its mind.
+    pub(super) fn is_closed(&self, now: Nanos) -> bool {
+        self.open_at > now || self.one_at_a_time()
+    }
+
     /// Whether nothing may leave until the probe that is out has been judged.
     pub(super) fn waits_for_probe(&self) -> bool {
         self.one_at_a_time() && self.probe.is_some()
     }
 
     fn one_at_a_time(&self) -> bool {
-        self.refusals.is_some() || self.unavailable >= 2
+        self.refusals.is_some() || self.is_outage()
     }
 
     pub(super) fn granted(&mut self, attempt: Key) {
@@ -155,12 +160,25 @@ impl Gate {
         self.forget(attempt);
         self.unavailable = self.unavailable.saturating_add(1);
         let pause = match (retry_after, self.unavailable) {
-            (Some(asked), _) => asked.min(RETRY_AFTER_MAX),
-            (None, 1) => return UNAVAILABLE_ONCE,
-            (None, row) => UNAVAILABLE_MAX.min(SECOND << (row - 2).min(8)),
+            (Some(asked), _) if asked > RETRY_AFTER_MEANT => asked.min(RETRY_AFTER_MAX),
+            (_, 1) => return UNAVAILABLE_ONCE,
+            _ => self.outage_pause(),
         };
         self.open_at = self.open_at.max(now.saturating_add(pause));
         0
+    }
+
+    /// Whether the upstream has failed several times in a row.
+    pub(super) fn is_outage(&self) -> bool {
+        self.unavailable >= 2
+    }
+
+    /// The pause between two attempts while that is so; none otherwise.
+    pub(super) fn outage_pause(&self) -> Nanos {
+        match self.unavailable {
+            0 | 1 => 0,
+            row => UNAVAILABLE_MAX.min(SECOND << (row - 2).min(8)),
+        }
     }
 
     /// An attempt ended without teaching anything.
@@ -264,7 +282,7 @@ mod tests {
         let (attempt, _) = mk_keys();
         let mut gate = Gate::new(1);
         assert_eq!((gate.unavailable(attempt, None, 0), gate.open_at()), (SECOND, 0));
-        assert_eq!((gate.unavailable(attempt, None, 0), gate.open_at()), (0, SECOND));
+        assert_eq!((gate.unavailable(attempt, Some(0), 0), gate.open_at()), (0, SECOND), "0 is no pause");
         assert_eq!((gate.unavailable(attempt, None, 0), gate.open_at()), (0, 2 * SECOND));
         gate.granted(attempt);
         assert!(gate.waits_for_probe());

@@ -12,10 +12,15 @@ pub enum Outcome {
         /// How long the upstream asked to be left alone, if it said so.
         retry_after: Option<Duration>,
     },
-    /// A 502, 503 or 504, or workers that were all busy. Says nothing about the quota.
+    /// A 502, 503 or 504. Says nothing about the quota.
     Unavailable {
         /// How long the upstream asked to be left alone, if it said so.
         retry_after: Option<Duration>,
+    },
+    /// The workers of one model were all busy or out of order: nobody but this request is concerned.
+    Exhausted {
+        /// How long this request should pause before it is tried again.
+        pause: Duration,
     },
     /// No connection: nothing was sent and nothing is charged, but trying again at once is pointless.
     Unreachable,
@@ -34,6 +39,8 @@ pub enum RefusedBecause {
     DeadlineUnreachable,
     /// It waited as long as it may.
     TimedOut,
+    /// The upstream has been out of order for a while, and would not be asked again in time.
+    UpstreamUnavailable,
     /// The sidecar is shutting down.
     Draining,
 }

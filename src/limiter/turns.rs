@@ -72,12 +72,13 @@ impl Turns {
             .filter(|other| *other < priority)
             .map(|other| lanes[other].len() as u64)
             .sum();
-        let owed_to_others: u64 = Priority::ALL
-            .into_iter()
-            .filter(|other| *other > priority && !lanes[*other].is_empty())
-            .map(|other| u64::from(self.share[other]))
-            .sum();
-        let by_priority = (more_urgent + ahead) * (u64::from(TURN) + owed_to_others) / u64::from(TURN);
+        let first = more_urgent + ahead;
+        let owed = |other: Priority| {
+            let earned = first * u64::from(self.share[other]) + u64::from(self.earned[other]);
+            (earned / u64::from(TURN)).min(lanes[other].len() as u64)
+        };
+        let owed_to_others: u64 = Priority::ALL.into_iter().filter(|other| *other > priority).map(owed).sum();
+        let by_priority = first + owed_to_others;
         let Some(share) = Some(u64::from(self.share[priority])).filter(|share| *share > 0) else {
             return by_priority;
         };
@@ -172,6 +173,13 @@ mod tests {
         }
         assert_eq!(turns.before(Priority::Urgent, 0, &lanes), 0);
         assert_eq!(turns.before(Priority::Low, 0, &lanes), 20, "by share");
+        let low = lanes[Priority::Low].push(&mut pool, (), 1_000);
+        assert_eq!(
+            turns.before(Priority::Normal, 1_000, &lanes),
+            1_001,
+            "one waiter is owed one turn at most"
+        );
+        lanes[Priority::Low].remove(&mut pool, low);
         assert_eq!(turns.before(Priority::Normal, 1_000, &lanes), 1_000);
     }
 }

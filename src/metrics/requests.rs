@@ -41,6 +41,8 @@ pub enum RefusalReason {
     DeadlineUnreachable,
     /// It waited as long as it may.
     TimedOut,
+    /// The upstream has been out of order for a while.
+    UpstreamUnavailable,
     /// The sidecar is shutting down.
     Draining,
     /// The body is larger than one body may be.
@@ -53,11 +55,12 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::QueueFull,
         Self::WouldMissDeadline,
         Self::DeadlineUnreachable,
         Self::TimedOut,
+        Self::UpstreamUnavailable,
         Self::Draining,
         Self::BodyTooLarge,
         Self::BufferFull,
@@ -71,6 +74,7 @@ impl RefusalReason {
             Self::WouldMissDeadline => "would_miss_deadline",
             Self::DeadlineUnreachable => "deadline_unreachable",
             Self::TimedOut => "timed_out",
+            Self::UpstreamUnavailable => "upstream_unavailable",
             Self::Draining => "draining",
             Self::BodyTooLarge => "body_too_large",
             Self::BufferFull => "buffer_full",
@@ -84,7 +88,7 @@ impl RefusalReason {
 pub struct RequestMetrics {
     finished: [[IntCounter; 3]; 4],
     unpaced: [IntCounter; 3],
-    refused: [IntCounter; 8],
+    refused: [IntCounter; 9],
     /// Sent to the upstream at once because the queue was full.
     pub passthrough: IntCounter,
     /// Requests that were accepted and have not ended yet.

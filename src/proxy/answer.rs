@@ -3,6 +3,8 @@
 //! Error answers are read before it is decided what becomes of them, up to a bound. What
 //! was read is put in front of what was not, so that relaying still loses nothing.
 
+mod text;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,13 +14,18 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
+
+pub(super) use text::Text;
 
 use super::hop_by_hop;
-use super::upstream::Incoming;
+use super::upstream::{Incoming, Patience};
 
 /// How much of an error answer is read to learn what it means.
 const PEEK_LIMIT: usize = 64 * 1024;
+
+/// How long that may take: others wait for the verdict, and a body that comes later changes little.
+const VERDICT_WITHIN: Duration = Duration::from_secs(2);
 
 /// An upstream's answer, without the headers of its connection.
 #[derive(Debug)]
@@ -34,6 +41,18 @@ impl Answer {
         hop_by_hop::strip(&mut head.headers);
         let body = AnswerBody { read: VecDeque::new(), rest: Rest::Open(body) };
         Self { status: head.status, headers: head.headers, body }
+    }
+
+    /// Reads the body up to the bound, for as long as `patience` and the wait for a verdict allow.
+    pub(super) async fn peek(&mut self, patience: Patience) {
+        let within = patience.idle.map_or(VERDICT_WITHIN, |idle| idle.min(VERDICT_WITHIN));
+        let verdict = Instant::now() + within;
+        self.body.peek(patience.until.map_or(verdict, |until| until.min(verdict))).await;
+    }
+
+    /// What was read of the body, in plain.
+    pub(super) fn text(&self) -> Text {
+        Text::decode(&self.headers, self.body.peeked(), self.body.is_whole())
     }
 }
 
@@ -57,40 +76,32 @@ enum Rest {
 pub(super) struct BrokeOff;
 
 impl AnswerBody {
-    /// Reads up to the bound, or until the upstream is silent for `idle`.
-    pub(super) async fn peek(&mut self, idle: Option<Duration>) {
+    async fn peek(&mut self, until: Instant) {
         let mut length = 0;
         while length <= PEEK_LIMIT {
             let Rest::Open(rest) = &mut self.rest else { return };
-            let frame = match idle {
-                Some(idle) => match timeout(idle, rest.frame()).await {
-                    Ok(frame) => frame,
-                    Err(_) => return,
-                },
-                None => rest.frame().await,
-            };
-            match frame {
-                Some(Ok(frame)) => {
+            match timeout_at(until, rest.frame()).await {
+                Err(_) => return,
+                Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         length += data.len();
                         self.read.push_back(data);
                     }
                 }
-                Some(Err(_)) => self.rest = Rest::Broken,
-                None => self.rest = Rest::Ended,
+                Ok(Some(Err(_))) => self.rest = Rest::Broken,
+                Ok(None) => self.rest = Rest::Ended,
             }
         }
     }
 
-    /// What was read.
-    pub(super) fn peeked(&self) -> Bytes {
+    fn peeked(&self) -> Bytes {
         let mut all = BytesMut::new();
         self.read.iter().for_each(|piece| all.extend_from_slice(piece));
         all.freeze()
     }
 
     /// Whether what was read is the whole body.
-    pub(super) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         matches!(self.rest, Rest::Ended)
     }
 }

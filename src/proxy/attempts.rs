@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::answer::Answer;
 use super::body::Buffered;
 use super::classify::{self, Meaning};
@@ -24,6 +26,11 @@ use crate::scheduler::{Departure, Permit, Refused};
 /// coming back at once would only be refused again.
 const UNTOLD: Duration = Duration::from_secs(5);
 
+/// The first pause of a request whose model's workers were busy and that was not told how long to
+/// wait. It doubles with every attempt, up to the longest: nobody waits for it but this request.
+const BUSY_FIRST: Duration = Duration::from_secs(1);
+const BUSY_LONGEST: Duration = Duration::from_secs(10);
+
 /// A request that can be sent more than once.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -31,6 +38,16 @@ pub(super) struct Call {
     pub(super) url: Url,
     pub(super) headers: http::HeaderMap,
     pub(super) body: Buffered,
+    /// When it is pointless to try again.
+    pub(super) deadline: Instant,
+}
+
+impl Call {
+    /// Whether there is time left after the pause of its own that `outcome` asks for. The limiter judges
+    /// every other pause.
+    fn outlasts(&self, outcome: Outcome) -> bool {
+        !matches!(outcome, Outcome::Exhausted { pause } if Instant::now() + pause >= self.deadline)
+    }
 }
 
 /// What came of one attempt.
@@ -45,6 +62,8 @@ struct Resent {
     rate_limited: u32,
     /// Every other reason; this is what `retry.serverErrors` bounds.
     unavailable: u32,
+    /// Those of the latter that found the workers busy.
+    exhausted: u32,
 }
 
 impl Resent {
@@ -55,8 +74,18 @@ impl Resent {
     fn count(&mut self, reason: RetryReason) {
         match reason {
             RetryReason::RateLimited => self.rate_limited += 1,
-            RetryReason::ServerError | RetryReason::Exhausted | RetryReason::Connect => self.unavailable += 1,
+            RetryReason::ServerError | RetryReason::Connect => self.unavailable += 1,
+            RetryReason::Exhausted => {
+                self.unavailable += 1;
+                self.exhausted += 1;
+            }
         }
+    }
+
+    /// How long to leave busy workers alone; a pause of nothing is as good as none asked for.
+    fn busy_pause(self, asked: Option<Duration>) -> Duration {
+        let doubled = BUSY_FIRST * (1 << self.exhausted.min(4));
+        asked.filter(|asked| !asked.is_zero()).unwrap_or(doubled.min(BUSY_LONGEST))
     }
 
     fn may_again(self, reason: RetryReason, settings: &Settings) -> bool {
@@ -81,9 +110,12 @@ pub(super) async fn run(
     loop {
         exchange.attempts(permit.waited());
         let settings = shared.settings();
-        let attempt = try_once(shared, call, permit.departure(), exchange.patience(&settings)).await;
-        let (outcome, again) = attempt.verdict();
-        let again = again.filter(|&reason| resent.may_again(reason, &settings) && !permit.is_passthrough());
+        let patience = exchange.patience(&settings);
+        let attempt = try_once(shared, call, permit.departure(), patience, settings.rate.window).await;
+        let (outcome, again) = attempt.verdict(resent);
+        let again = again.filter(|&reason| {
+            resent.may_again(reason, &settings) && !permit.is_passthrough() && call.outlasts(outcome)
+        });
         let Some(reason) = again else {
             permit.settle(outcome);
             return attempt.conclude(&settings, resent, None);
@@ -100,7 +132,13 @@ pub(super) async fn run(
     }
 }
 
-async fn try_once(shared: &Shared, call: &Call, departure: Departure, patience: Patience) -> Attempt {
+async fn try_once(
+    shared: &Shared,
+    call: &Call,
+    departure: Departure,
+    patience: Patience,
+    window: Duration,
+) -> Attempt {
     let body = Outgoing::buffered(call.body.clone(), Box::new(move || departure.mark()));
     let outbound =
         Outbound { method: call.method.clone(), url: call.url.clone(), headers: call.headers.clone(), body };
@@ -111,21 +149,22 @@ async fn try_once(shared: &Shared, call: &Call, departure: Departure, patience: 
     if !classify::needs_body(answer.status) {
         return Attempt::Answer(answer, Meaning::Answered);
     }
-    answer.body.peek(patience.idle).await;
-    let meaning = classify::classify(answer.status, &answer.headers, &answer.body.peeked());
+    answer.peek(patience).await;
+    let meaning = classify::classify(answer.status, &answer.headers, &answer.text().bytes, window);
     Attempt::Answer(answer, meaning)
 }
 
 impl Attempt {
     /// What the limiter learns, and why another attempt makes sense if it does.
-    fn verdict(&self) -> (Outcome, Option<RetryReason>) {
+    fn verdict(&self, resent: Resent) -> (Outcome, Option<RetryReason>) {
         match *self {
             Self::Answer(_, Meaning::Answered | Meaning::QuotaSpent) => (Outcome::Accepted, None),
             Self::Answer(_, Meaning::RateLimited { retry_after }) => {
                 (Outcome::RateLimited { retry_after }, Some(RetryReason::RateLimited))
             }
             Self::Answer(_, Meaning::Exhausted { retry_after }) => {
-                (Outcome::Unavailable { retry_after }, Some(RetryReason::Exhausted))
+                let pause = resent.busy_pause(retry_after);
+                (Outcome::Exhausted { pause }, Some(RetryReason::Exhausted))
             }
             Self::Answer(_, Meaning::ServerError { retry_after }) => {
                 (Outcome::Unavailable { retry_after }, Some(RetryReason::ServerError))
@@ -136,7 +175,7 @@ impl Attempt {
     }
 
     /// What the application gets after the last attempt. In `Observe` nothing is rewritten, and an error
-    /// answer too long to be read whole is relayed as it is.
+    /// answer that could not be read whole is relayed as it is.
     fn conclude(
         self,
         settings: &Settings,
@@ -148,17 +187,17 @@ impl Attempt {
             Self::Answer(answer, meaning) => (answer, meaning),
             Self::Failed(error) => return Err(Failure::Send { error, retried }),
         };
-        let rewritten = settings.mode == Mode::Enforce && answer.body.is_whole();
+        let rewritten = || settings.mode == Mode::Enforce && answer.text().whole;
         let pause = |asked: Option<Duration>| match (asked, &refused) {
             (Some(asked), _) => Pause::exactly(asked),
             (None, Some(refused)) => Pause::about(refused.retry_after),
             (None, None) => Pause::about(UNTOLD),
         };
         match meaning {
-            Meaning::RateLimited { retry_after } if rewritten => {
+            Meaning::RateLimited { retry_after } if rewritten() => {
                 Err(Failure::RateLimited { answer: answer.into(), pause: pause(retry_after) })
             }
-            Meaning::Exhausted { retry_after } if rewritten => {
+            Meaning::Exhausted { retry_after } if rewritten() => {
                 Err(Failure::Overloaded { answer: answer.into(), pause: pause(retry_after), retried })
             }
             Meaning::RateLimited { retry_after } | Meaning::Exhausted { retry_after } => {
@@ -170,5 +209,22 @@ impl Attempt {
             }
             Meaning::Answered => Ok(Answered { answer, should_retry: None, pause: None }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busy_workers_are_left_alone_for_longer_every_time() {
+        let pauses = [0, 1, 2, 3, 4, 5, u32::MAX].map(|exhausted| {
+            let resent = Resent { exhausted, ..Resent::default() };
+            resent.busy_pause(None).as_secs()
+        });
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10]);
+        let asked = Duration::from_millis(1_500);
+        assert_eq!(Resent::default().busy_pause(Some(asked)), asked);
+        assert_eq!(Resent::default().busy_pause(Some(Duration::ZERO)), BUSY_FIRST);
     }
 }

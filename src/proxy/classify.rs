@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::retry_after::retry_after;
+use super::retry_after::{retry_after, retry_after_quota};
 
 /// What an upstream's answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,46 +40,71 @@ pub(super) fn needs_body(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 429 | 502..=504)
 }
 
-/// What an answer means; `body` is what was read of it.
-pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Meaning {
+/// What an answer means; `body` is what was read of it, `window` that of the policy.
+pub(super) fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], window: Duration) -> Meaning {
     let retry_after = || retry_after(headers);
-    match status.as_u16() {
-        400 if says(body, &["degraded function cannot be invoked"]) => {
-            Meaning::Exhausted { retry_after: retry_after() }
-        }
-        429 if quota_is_spent(body) => Meaning::QuotaSpent,
-        429 | 503 if says(body, &BUSY) => Meaning::Exhausted { retry_after: retry_after() },
-        429 => Meaning::RateLimited { retry_after: retry_after() },
-        502..=504 => Meaning::ServerError { retry_after: retry_after() },
+    let exhausted = || Meaning::Exhausted { retry_after: retry_after() };
+    match (status.as_u16(), code(body)) {
+        (400, _) if says(body, &["degraded function cannot be invoked"]) => exhausted(),
+        (429, Some(Code::Spent)) => Meaning::QuotaSpent,
+        (429 | 503, Some(Code::Busy)) => exhausted(),
+        (503, _) | (429, None) if says(body, &BUSY) => exhausted(),
+        (429, _) => Meaning::RateLimited { retry_after: retry_after_quota(headers, window) },
+        (502..=504, _) => Meaning::ServerError { retry_after: retry_after() },
         _ => Meaning::Answered,
     }
 }
 
 /// Wordings of busy workers, in lower case. Google's `RESOURCE_EXHAUSTED` is a quota and is not among them.
-const BUSY: [&str; 4] =
-    ["resourceexhausted", "all workers are busy", "worker local total request limit", "concurren"];
+const BUSY: [&str; 7] = [
+    "resourceexhausted",
+    "all workers are busy",
+    "worker local total request limit",
+    "concurrency limit",
+    "concurrent request limit",
+    "concurrent requests limit",
+    "too many concurrent",
+];
 
 fn says(body: &[u8], wordings: &[&str]) -> bool {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
     wordings.iter().any(|wording| text.contains(wording))
 }
 
-/// Decided by the machine-readable fields alone: messages of plain rate limits mention billing, too.
-fn quota_is_spent(body: &[u8]) -> bool {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
+/// What the machine-readable fields of an error say. They come before its message: messages of plain
+/// rate limits mention billing and concurrency, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    Spent,
+    Busy,
+    RateLimit,
+}
+
+fn code(body: &[u8]) -> Option<Code> {
+    let body = serde_json::from_slice::<Value>(body).ok()?;
     let error = body.get("error").unwrap_or(&body);
-    ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str()).any(|word| {
-        let word = word.to_ascii_lowercase();
-        word == "insufficient_quota" || word.starts_with("billing")
-    })
+    let words = ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str());
+    let words: Vec<_> = words.map(str::to_ascii_lowercase).collect();
+    let any = |holds: fn(&str) -> bool| words.iter().any(|word| holds(word));
+    if any(|word| word == "insufficient_quota" || word.starts_with("billing")) {
+        Some(Code::Spent)
+    } else if any(|word| word.contains("concurren")) {
+        Some(Code::Busy)
+    } else if any(|word| word == "rate_limit_exceeded") {
+        Some(Code::RateLimit)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const WINDOW: Duration = Duration::from_secs(60);
+
     fn meaning(status: u16, body: &str) -> Meaning {
-        classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+        classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), WINDOW)
     }
 
     const RATE_LIMITED: Meaning = Meaning::RateLimited { retry_after: None };
@@ -91,6 +116,9 @@ mod tests {
         for body in [
             r#"{"status":429,"title":"Too Many Requests"}"#,
             r#"{"error":{"code":"rate_limit_exceeded","message":"check your plan and billing details"}}"#,
+            r#"{"error":{"code":"rate_limit_exceeded","message":"do not send requests concurrently"}}"#,
+            r#"{"error":{"code":"rate_limit_exceeded","message":"not your concurrency limit"}}"#,
+            r#"{"error":{"message":"do not send requests concurrently"}}"#,
             r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#,
             "",
             "<html>slow down</html>",
@@ -116,6 +144,8 @@ mod tests {
             (503, r#"{"message":"ResourceExhausted: All workers are busy, please retry later"}"#),
             (429, r#"{"detail":"Worker local total request limit reached (3228/48)"}"#),
             (429, r#"{"error":{"message":"Concurrency limit reached"}}"#),
+            (429, r#"{"error":{"message":"Too many concurrent requests"}}"#),
+            (429, r#"{"error":{"code":"concurrency_limit_exceeded","message":"wait"}}"#),
             (400, r#"{"detail":"Function id 'f': DEGRADED function cannot be invoked"}"#),
         ] {
             assert_eq!(meaning(status, body), EXHAUSTED, "{body}");
@@ -136,8 +166,25 @@ mod tests {
     fn the_pause_asked_for_goes_with_the_meaning() {
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "3".parse().unwrap())]);
         let retry_after = Some(Duration::from_secs(3));
-        let of = |status| classify(status, &headers, b"");
+        let of = |status| classify(status, &headers, b"", WINDOW);
         assert_eq!(of(StatusCode::TOO_MANY_REQUESTS), Meaning::RateLimited { retry_after });
         assert_eq!(of(StatusCode::BAD_GATEWAY), Meaning::ServerError { retry_after });
+    }
+
+    #[test]
+    fn a_spent_budget_is_the_reason_of_a_429_alone() {
+        let headers = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")];
+        let headers =
+            headers.map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()));
+        let headers = HeaderMap::from_iter(headers);
+        let of = |status: u16, body: &str| {
+            classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), WINDOW)
+        };
+        assert_eq!(of(429, ""), Meaning::RateLimited { retry_after: Some(WINDOW) });
+        for status in [502, 503, 504] {
+            assert_eq!(of(status, ""), SERVER_ERROR);
+        }
+        assert_eq!(of(503, "All workers are busy"), EXHAUSTED);
+        assert_eq!(of(400, "DEGRADED function cannot be invoked"), EXHAUSTED);
     }
 }

@@ -9,16 +9,29 @@ use tokio::time::Instant;
 /// refusal with advice in it and not its own time-out.
 const CLIENT_MARGIN: Duration = Duration::from_millis(250);
 
-/// Seconds the official SDKs are willing to wait: Python sends the first, Node the second.
-const CLIENT_TIMEOUTS: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
+/// How long Python's SDK waits for a byte of the answer, in seconds: its clock starts when it has sent the body.
+const READ_TIMEOUT: &str = "x-stainless-read-timeout";
+
+/// How long Node's SDK waits for the answer, in seconds: its clock starts with the request.
+const TIMEOUT: &str = "x-stainless-timeout";
 
 /// A client's time-out longer than a day means nothing here, and keeps additions to an `Instant` safe.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Arrival plus the lane's longest wait or the client's own time-out, whichever is shorter.
-pub(super) fn deadline(arrived: Instant, max_wait: Duration, headers: &HeaderMap) -> Instant {
-    let client = CLIENT_TIMEOUTS.into_iter().filter_map(|name| seconds(headers, name)).min();
-    arrived + client.map_or(max_wait, |timeout| max_wait.min(less_margin(timeout)))
+/// When a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Its head.
+    pub(super) arrived: Instant,
+    /// The end of its body; it waits in the queue from here on.
+    pub(super) whole: Instant,
+}
+
+/// The end of the lane's longest wait or of the client's own, whichever comes first.
+pub(super) fn deadline(came: Came, max_wait: Duration, headers: &HeaderMap) -> Instant {
+    let until = |from, name| Some(from + less_margin(seconds(headers, name)?));
+    let client = [until(came.whole, READ_TIMEOUT), until(came.arrived, TIMEOUT)];
+    client.into_iter().flatten().fold(came.whole + max_wait, Instant::min)
 }
 
 /// The time-out without the margin, which is never more than a quarter of a short time-out.
@@ -39,11 +52,25 @@ mod tests {
 
     const MAX_WAIT: Duration = Duration::from_secs(60);
 
-    fn wait(headers: &[(&'static str, &str)]) -> Duration {
+    /// How long a request waits whose body took `upload` to arrive.
+    fn wait_after(upload: Duration, headers: &[(&'static str, &str)]) -> Duration {
         let headers =
             headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let now = Instant::now();
-        deadline(now, MAX_WAIT, &headers) - now
+        let arrived = Instant::now();
+        let whole = arrived + upload;
+        deadline(Came { arrived, whole }, MAX_WAIT, &headers) - whole
+    }
+
+    fn wait(headers: &[(&'static str, &str)]) -> Duration {
+        wait_after(Duration::ZERO, headers)
+    }
+
+    #[test]
+    fn an_upload_counts_only_where_the_clients_own_clock_counts_it() {
+        let upload = Duration::from_secs(30);
+        assert_eq!(wait_after(upload, &[]), MAX_WAIT);
+        assert_eq!(wait_after(upload, &[("x-stainless-read-timeout", "10")]), Duration::from_millis(9_750));
+        assert_eq!(wait_after(upload, &[("x-stainless-timeout", "40")]), Duration::from_millis(9_750));
     }
 
     #[test]

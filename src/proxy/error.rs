@@ -200,6 +200,12 @@ impl Reply {
             RefusedBecause::DeadlineUnreachable => {
                 Self { code: "deadline_unreachable", should_retry: Some(false), ..base }
             }
+            RefusedBecause::UpstreamUnavailable => Self {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                kind: "server_error",
+                code: "upstream_unavailable",
+                ..base
+            },
             RefusedBecause::Draining => Self {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 kind: "server_error",
@@ -236,6 +242,7 @@ fn reason(because: RefusedBecause) -> RefusalReason {
         RefusedBecause::WouldMissDeadline => RefusalReason::WouldMissDeadline,
         RefusedBecause::DeadlineUnreachable => RefusalReason::DeadlineUnreachable,
         RefusedBecause::TimedOut => RefusalReason::TimedOut,
+        RefusedBecause::UpstreamUnavailable => RefusalReason::UpstreamUnavailable,
         RefusedBecause::Draining => RefusalReason::Draining,
     }
 }
@@ -249,6 +256,9 @@ fn refusal_message(refused: &Refused, priority: Priority, waited: Duration, rate
             "its turn would come after its deadline, now and for the next minute"
         }
         RefusedBecause::TimedOut => "it waited as long as it may",
+        RefusedBecause::UpstreamUnavailable => {
+            "the upstream is out of order and asked again only now and then"
+        }
         RefusedBecause::Draining => "pacer is shutting down",
     };
     format!(

@@ -14,7 +14,7 @@ use super::answer::Answer;
 use super::attempts::{self, Call};
 use super::base::UpstreamBase;
 use super::body::{self, BodyError, Budget, Buffered};
-use super::deadline::deadline;
+use super::deadline::{Came, deadline};
 use super::error::{BodyLimits, Failure};
 use super::exchange::Exchange;
 use super::headers::{self, Pace, Pause};
@@ -87,6 +87,7 @@ async fn answer(
     }
     let body = shared.collect(body, &head.headers).await?;
     exchange.received(body.bytes().len());
+    let came = Came { arrived: exchange.arrived(), whole: Instant::now() };
 
     let settings = shared.settings();
     let model = model::peek(body.bytes());
@@ -97,20 +98,21 @@ async fn answer(
     }
 
     let priority = wanted_priority(&head.headers, settings.queue.default_priority)?;
-    let arrived = exchange.arrived();
-    let deadline = deadline(arrived, settings.queue.lane(priority).max_wait, &head.headers);
+    let deadline = deadline(came, settings.queue.lane(priority).max_wait, &head.headers);
     let deadline = exchange.patience(&settings).until.map_or(deadline, |until| until.min(deadline));
 
     exchange.queues(priority);
-    let permit =
-        shared.scheduler.acquire(Wanted { priority, arrived, deadline }).await.map_err(|refused| {
+    let permit = shared.scheduler.acquire(Wanted { priority, arrived: came.whole, deadline }).await.map_err(
+        |refused| {
             exchange.waited(refused.waited);
             Failure::Refused(refused, settings.rate)
-        })?;
+        },
+    )?;
     if permit.is_passthrough() {
         exchange.passes_through();
     }
-    let call = Call { method: head.method, url, headers: outbound_headers(head.headers), body };
+    let headers = outbound_headers(head.headers);
+    let call = Call { method: head.method, url, headers, body, deadline };
     attempts::run(shared, &call, permit, exchange).await
 }
 

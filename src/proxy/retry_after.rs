@@ -1,7 +1,9 @@
 //! How long an upstream asks to be left alone, in every form seen in the wild.
 //!
-//! `retry-after-ms`, then `retry-after` in seconds (whole or not) or as an HTTP date, then the
-//! time an exhausted `x-ratelimit-*` budget comes back. Whatever does not parse is as if it were not there.
+//! `retry-after-ms`, then `retry-after` in seconds (whole or not) or as an HTTP date; for a quota
+//! 429, then the time an exhausted `x-ratelimit-*` budget comes back. No other answer is about the
+//! quota, whatever its `x-ratelimit-*` headers say: gateways put them on every answer, and the
+//! reset is the time to a *full* budget. Whatever does not parse is as if it were not there.
 
 use std::time::Duration;
 
@@ -26,19 +28,28 @@ const BUDGETS: [(&str, &str); 3] = [
 
 /// How long the upstream asked to be left alone, at most [`LONGEST`].
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let asked = text("retry-after-ms")
-        .and_then(|millis| span(millis, 1e-3))
-        .or_else(|| text("retry-after").and_then(|value| span(value, 1.0).or_else(|| until(value, headers))))
-        .or_else(|| BUDGETS.into_iter().filter_map(|budget| budget_reset(headers, budget)).max());
+    let asked = text(headers, "retry-after-ms").and_then(|millis| span(millis, 1e-3)).or_else(|| {
+        let value = text(headers, "retry-after")?;
+        span(value, 1.0).or_else(|| until(value, headers))
+    });
     asked.map(|asked| asked.min(LONGEST))
 }
 
-/// When a budget that is used up comes back; one that is known to have something left says nothing.
+/// The same for a quota 429, which may name an exhausted budget instead. Its reset is believed
+/// for at most `window`: by then the limiter's own window has emptied.
+pub(super) fn retry_after_quota(headers: &HeaderMap, window: Duration) -> Option<Duration> {
+    let reset = || BUDGETS.into_iter().filter_map(|budget| budget_reset(headers, budget)).max();
+    retry_after(headers).or_else(|| reset().map(|reset| reset.min(window).min(LONGEST)))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// When a budget that is used up comes back; one that is not known to be used up says nothing.
 fn budget_reset(headers: &HeaderMap, (remaining, reset): (&str, &str)) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let left = text(remaining).and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left > 0.0);
-    let reset = text(reset).filter(|_| !left)?;
+    let left: f64 = text(headers, remaining)?.parse().ok()?;
+    let reset = text(headers, reset).filter(|_| left <= 0.0)?;
     match reset.parse::<f64>() {
         Ok(at) if at >= EPOCH_MILLIS_FROM => Some(since_epoch(at / 1e3)?.saturating_sub(now_since_epoch())),
         Ok(at) if at >= EPOCH_FROM => Some(since_epoch(at)?.saturating_sub(now_since_epoch())),
@@ -107,10 +118,21 @@ fn go_duration(mut text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    fn mk_headers(headers: &[(&'static str, &str)]) -> HeaderMap {
+        headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
     fn asked(headers: &[(&'static str, &str)]) -> Option<Duration> {
-        retry_after(
-            &headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect(),
-        )
+        let headers = mk_headers(headers);
+        let asked = retry_after(&headers);
+        assert!(asked.is_none() || asked == retry_after_quota(&headers, WINDOW));
+        asked
+    }
+
+    fn quota(headers: &[(&'static str, &str)]) -> Option<Duration> {
+        retry_after_quota(&mk_headers(headers), WINDOW)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "reads well in the tables below")]
@@ -149,10 +171,8 @@ mod tests {
         for garbage in ["", "soon", "-1", "NaN", "inf", "1 2", "5s"] {
             assert_eq!(asked(&[("retry-after", garbage)]), None, "{garbage}");
             assert_eq!(asked(&[("retry-after-ms", garbage), ("retry-after", "3")]), millis(3_000));
-            assert_eq!(
-                asked(&[("retry-after", garbage), ("x-ratelimit-reset-requests", "2s")]),
-                millis(2_000)
-            );
+            let spent = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "2s")];
+            assert_eq!(quota(&[spent[0], spent[1], ("retry-after", garbage)]), millis(2_000));
         }
     }
 
@@ -161,19 +181,21 @@ mod tests {
         for (reset, expected) in [
             ("12ms", millis(12)),
             ("1s", millis(1_000)),
-            ("1m30s", millis(90_000)),
-            ("2m3.5s", millis(123_500)),
+            ("0m30s", millis(30_000)),
+            ("0h0m3.5s", millis(3_500)),
             ("20", millis(20_000)),
-            ("6m0s", Some(LONGEST)),
-            ("1h", Some(LONGEST)),
+            ("6m0s", Some(WINDOW)),
+            ("1h", Some(WINDOW)),
             ("soon", None),
             ("m", None),
             ("5", millis(5_000)),
             ("1000000001", millis(0)),
-            ("4102444800", Some(LONGEST)),
-            ("4102444800000", Some(LONGEST)),
+            ("4102444800", Some(WINDOW)),
+            ("4102444800000", Some(WINDOW)),
         ] {
-            assert_eq!(asked(&[("x-ratelimit-reset-requests", reset)]), expected, "{reset}");
+            let spent = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", reset)];
+            assert_eq!(quota(&spent), expected, "{reset}");
+            assert_eq!(asked(&spent), None, "it says nothing but about the quota");
         }
     }
 
@@ -185,8 +207,9 @@ mod tests {
             ("x-ratelimit-remaining-tokens", "0"),
             ("x-ratelimit-reset-tokens", "6s"),
         ];
-        assert_eq!(asked(&headers), millis(6_000));
-        assert_eq!(asked(&headers[..2]), None);
+        assert_eq!(quota(&headers), millis(6_000));
+        assert_eq!(quota(&headers[..2]), None);
+        assert_eq!(quota(&headers[3..]), None, "nobody said that nothing is left");
     }
 
     #[test]
@@ -199,7 +222,8 @@ mod tests {
         #[test]
         fn no_header_makes_a_pause_longer_than_the_longest(which in 0..3_usize, value in "[ -~]{0,24}") {
             let name = ["retry-after-ms", "retry-after", "x-ratelimit-reset-requests"][which];
-            proptest::prop_assert!(asked(&[(name, &value)]).is_none_or(|pause| pause <= LONGEST));
+            let headers = [(name, value.as_str()), ("x-ratelimit-remaining-requests", "0")];
+            proptest::prop_assert!(quota(&headers).is_none_or(|pause| pause <= LONGEST));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! (a stamp taken earlier drifts by the time a connection takes, and an exact window needs
 //! better). hyper polls a body for its first frame right after it wrote the head, over
 //! HTTP/1.1 and HTTP/2 alike, so the first poll is that moment. A body that has ended
-//! before it begins is never polled: its sender stamps just before sending.
+//! before it begins is never polled, see [`Unseen`].
 
 use std::fmt;
 use std::pin::Pin;
@@ -59,10 +59,34 @@ impl Outgoing {
     }
 
     /// Stamps the departure now, if that has not happened.
-    pub(super) fn depart(&mut self) {
+    fn depart(&mut self) {
         if let Some(on_departure) = self.on_departure.take() {
             on_departure();
         }
+    }
+}
+
+/// An empty body, whose departure nobody sees.
+///
+/// It counts from when the head of the answer came, or the attempt was given up, which is when this
+/// is dropped: later than it left, and so on the safe side. Before that it holds its place.
+#[derive(Debug)]
+pub(super) struct Unseen(Outgoing);
+
+impl Unseen {
+    pub(super) fn new(body: Outgoing) -> Self {
+        Self(body)
+    }
+
+    /// It is certain that nothing was sent.
+    pub(super) fn never_left(mut self) {
+        self.0.on_departure = None;
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        self.0.depart();
     }
 }
 

@@ -15,7 +15,7 @@ use http_body::Body as _;
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep_until};
 
-use super::stamp::{Outgoing, Progress};
+use super::stamp::{Outgoing, Progress, Unseen};
 
 pub(super) use reqwest::Url;
 
@@ -113,28 +113,33 @@ impl Upstream {
         outbound: Outbound,
         patience: Patience,
     ) -> Result<http::Response<Incoming>, SendError> {
-        let Outbound { method, url, headers, mut body } = outbound;
+        let Outbound { method, url, headers, body } = outbound;
         let progress = body.progress();
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
-        if body.is_end_stream() {
+        let unseen = if body.is_end_stream() {
             if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
                 // Servers may insist on a length where a body is usual.
                 request.headers_mut().insert(CONTENT_LENGTH, 0.into());
             }
-            body.depart();
+            Some(Unseen::new(body))
         } else {
             *request.body_mut() = Some(reqwest::Body::wrap(body));
-        }
+            None
+        };
         let client = self.client.load_full();
-        tokio::select! {
+        let sent = tokio::select! {
             biased;
             answer = client.execute(request) => match answer {
                 Ok(answer) => Ok(answer.into()),
                 Err(error) => Err(why(error)),
             },
             () = silence(&progress, patience) => Err(SendError::Timeout),
+        };
+        if let (Some(unseen), Err(SendError::Connect(_))) = (unseen, &sent) {
+            unseen.never_left();
         }
+        sent
     }
 }
 

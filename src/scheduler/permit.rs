@@ -91,7 +91,8 @@ pub struct Departure {
 }
 
 impl Departure {
-    /// The request leaves now. Only the first call counts; none does after the permit has ended.
+    /// The request leaves now. To be called once; only the first call counts while the permit lives, and
+    /// one after its end charges the window with a request that left in the moment it was given up.
     pub fn mark(&self) {
         self.shared.change(|state, now| state.limiter().depart(self.grant, now));
     }

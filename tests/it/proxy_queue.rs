@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::sidecar::{call, tight};
+use crate::support::sidecar::{BODY, call, tight};
 use crate::support::{Answer, Sidecar, Upstream, eventually, soon};
 
 #[tokio::test]
@@ -47,9 +47,11 @@ async fn a_client_that_leaves_the_queue_frees_its_place_at_once() {
 async fn a_request_that_never_left_is_not_charged() {
     let sidecar =
         Sidecar::builder("http://127.0.0.1:1/v1").settings(|it| it.retry.server_errors = 0).start().await;
-    assert_eq!(call(sidecar.post()).await.code(), "upstream_unreachable");
-    let snapshot = sidecar.scheduler.snapshot();
-    assert_eq!((snapshot.window_used, snapshot.unsettled), (0, 0));
+    for body in [BODY, ""] {
+        assert_eq!(call(sidecar.post().body(body)).await.code(), "upstream_unreachable");
+        let snapshot = sidecar.scheduler.snapshot();
+        assert_eq!((snapshot.window_used, snapshot.unsettled), (0, 0), "{body:?}");
+    }
 }
 
 #[tokio::test]
@@ -84,6 +86,24 @@ async fn an_empty_body_is_charged_like_any_other() {
     assert_eq!(call(sidecar.post().body("")).await.status, 200);
     assert_eq!(sidecar.scheduler.snapshot().window_used, 1);
     assert_eq!(upstream.asked_once().headers["content-length"], "0");
+}
+
+#[tokio::test]
+async fn a_slow_upload_is_not_a_wait() {
+    let upstream = Upstream::start([]).await;
+    let wait = Duration::from_millis(250);
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.queue.lanes[3].max_wait = wait).start().await;
+    let mut raw = sidecar.raw().await;
+    let length = BODY.len();
+    raw.write(format!(
+        "POST /v1/x HTTP/1.1\r\nhost: a\r\nx-priority: low\r\ncontent-length: {length}\r\n\r\n"
+    ))
+    .await;
+    tokio::time::sleep(wait * 2).await;
+    raw.write(BODY).await;
+    let head = raw.read_until("\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! What the application is spared, and what it gets when nothing helps.
 
+use std::io::Write;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pacer::limiter::Priority;
 use pacer::limiter::settings::Mode;
 
-use crate::support::sidecar::{BODY, call};
-use crate::support::{Answer, Sidecar, Upstream};
+use crate::support::sidecar::{BODY, call, head};
+use crate::support::{Answer, Reply, Sidecar, Upstream, eventually};
 
 /// Short enough to wait for, long enough for everything else to happen on a busy machine.
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -96,12 +98,42 @@ async fn busy_workers_are_retried_and_never_counted_as_quota() {
         Answer::json(429, r#"{"detail":"Worker local total request limit reached (33/32)"}"#),
         Answer::json(400, r#"{"detail":"Function id 'f': DEGRADED function cannot be invoked"}"#),
     ] {
-        let upstream = Upstream::start([busy.header("retry-after", "0")]).await;
+        let upstream = Upstream::start([busy.header("retry-after-ms", "1")]).await;
         let sidecar = sidecar(&upstream).await;
         assert_eq!(call(sidecar.post()).await.status, 200);
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"exhausted\"}"), 1);
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"rate_limited\"}"), 0);
     }
+}
+
+#[tokio::test]
+async fn a_healthy_model_is_served_while_another_models_request_pauses() {
+    let busy = (0..4).map(|_| Answer::json(503, WORKERS).header("retry-after", "3600"));
+    let upstream = Upstream::start(busy).await;
+    let sidecar = Sidecar::builder(&upstream.base())
+        .settings(|it| it.queue.lanes[2].max_wait = Duration::from_secs(3_600))
+        .start()
+        .await;
+    let paused = futures_util::future::join_all((0..4).map(|_| sidecar.post().send()));
+    let healthy = async {
+        upstream.is_asked(4).await;
+        eventually("all judged", || sidecar.scheduler.snapshot().unsettled == 0).await;
+        assert_eq!(sidecar.scheduler.snapshot().gate, Duration::ZERO);
+        call(sidecar.post().body(r#"{"model":"healthy"}"#)).await
+    };
+    tokio::select! {
+        _ = paused => panic!("an answer"),
+        reply = healthy => assert_eq!(reply.status, 200),
+    }
+}
+
+#[tokio::test]
+async fn a_pause_past_the_deadline_is_not_sat_out() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "120")]).await;
+    let sidecar = sidecar(&upstream).await;
+    let reply = call(sidecar.post()).await;
+    assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_overloaded"));
+    assert_eq!((reply.header("retry-after"), reply.header("x-should-retry")), ("60", "-"));
 }
 
 #[tokio::test]
@@ -136,6 +168,18 @@ async fn gateway_errors_are_retried_before_a_byte_was_relayed() {
         assert_eq!(call(sidecar.post()).await.status, 200, "{status}");
         assert_eq!(sidecar.metric("sidecar_retries_total{reason=\"server_error\"}"), 1);
     }
+}
+
+#[tokio::test]
+async fn a_gateway_errors_budget_headers_hold_nobody_back() {
+    let answer = Answer::json(503, "{}")
+        .header("x-ratelimit-remaining-requests", "0")
+        .header("x-ratelimit-reset-requests", "6m0s");
+    let upstream = Upstream::start([answer]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    assert_eq!(sidecar.scheduler.snapshot().gate, Duration::ZERO);
+    assert_eq!(call(sidecar.post()).await.status, 200);
 }
 
 #[tokio::test]
@@ -249,6 +293,49 @@ async fn an_error_that_stalls_half_way_does_not_hold_the_request_for_ever() {
     let reply = call(sidecar.post()).await;
     assert_eq!(reply.status, 200, "classified by its status alone, and retried");
     stream.abandoned().await;
+}
+
+#[tokio::test]
+async fn an_error_that_stalls_is_judged_before_the_idle_timeout_and_relayed_with_its_rest() {
+    let (stream, answer) = Answer::stream(400);
+    let upstream = Upstream::start([answer]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    stream.push("{\"detail\":").await;
+    let response = head(sidecar.post()).await;
+    assert_eq!(response.status(), 400, "long before the idle time-out of a minute");
+    stream.push("\"no\"}").await;
+    drop(stream);
+    assert_eq!(Reply::read(response).await.body, r#"{"detail":"no"}"#);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn encoded(status: u16, encoding: &str, body: impl Into<Bytes>) -> Answer {
+    Answer::Say(status, vec![("content-encoding", encoding.into())], body.into())
+}
+
+#[tokio::test]
+async fn a_compressed_error_means_what_its_text_says() {
+    let upstream = Upstream::start([encoded(503, "gzip", gzip(WORKERS))]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    let reply = call(sidecar.post()).await;
+    assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_overloaded"));
+    assert_eq!(reply.json()["error"]["upstream"]["type"], "Service Unavailable");
+    assert_eq!(reply.header("content-encoding"), "-");
+}
+
+#[tokio::test]
+async fn an_error_in_an_unknown_encoding_is_judged_by_its_status_and_relayed_as_it_is() {
+    let upstream = Upstream::start([encoded(429, "br", "squeezed").header("retry-after", "7")]).await;
+    let sidecar =
+        Sidecar::builder(&upstream.base()).settings(|it| it.retry.rate_limited = false).start().await;
+    let reply = call(sidecar.post()).await;
+    assert_eq!((reply.status, reply.body.as_str()), (429, "squeezed"));
+    assert_eq!((reply.header("content-encoding"), reply.header("retry-after")), ("br", "7"));
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         6 => Just(Outcome::Accepted),
         3 => retry_after.clone().prop_map(|retry_after| Outcome::RateLimited { retry_after }),
         1 => retry_after.prop_map(|retry_after| Outcome::Unavailable { retry_after }),
+        1 => (0_u64..5_000).prop_map(|ms| Outcome::Exhausted { pause: Duration::from_millis(ms) }),
         1 => Just(Outcome::Unreachable),
         1 => Just(Outcome::Unknown),
     ]

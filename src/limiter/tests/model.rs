@@ -191,7 +191,11 @@ impl Model {
                     (self.epoch, self.episode) = (Some(self.now), Some(self.granted_so_far));
                 }
             }
-            Outcome::Accepted | Outcome::Unavailable { .. } | Outcome::Unreachable | Outcome::Unknown => {}
+            Outcome::Accepted
+            | Outcome::Unavailable { .. }
+            | Outcome::Exhausted { .. }
+            | Outcome::Unreachable
+            | Outcome::Unknown => {}
         }
     }
 
@@ -273,6 +277,9 @@ impl Model {
         if !self.waiting.is_empty() {
             assert!(wake.is_some() || unsettled, "somebody waits for nothing");
         }
+        let now = self.limiter.clock.advance(self.now);
+        let forecasts: Vec<_> = (0..50).map(|turns| self.limiter.forecast(turns, now)).collect();
+        assert!(forecasts.is_sorted(), "a later turn comes earlier: {forecasts:?}");
         let gap_over = self.last.is_none_or(|last| self.now >= last + self.settings.rate.minimum_gap);
         let room = snapshot.window_used < u64::from(snapshot.window_limit);
         let idle =

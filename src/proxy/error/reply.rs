@@ -90,16 +90,16 @@ impl Reply {
     /// The upstream's headers, and its body where that is an error of the API's format and the same
     /// status already, else our own with the original inside.
     fn with_upstream(&self, answer: Answer) -> (HeaderMap, Vec<u8>) {
-        let Answer { status, mut headers, body } = answer;
-        let compressed = headers.remove(CONTENT_ENCODING).is_some();
+        let original = answer.text().bytes;
+        let Answer { status, mut headers, .. } = answer;
+        headers.remove(CONTENT_ENCODING);
         headers.remove(CONTENT_LENGTH);
-        let original = body.peeked();
         let parsed = serde_json::from_slice::<Value>(&original).ok();
         if status == self.status && parsed.as_ref().is_some_and(is_api_error) {
             return (headers, original.into());
         }
-        let plain = || (!compressed).then(|| Value::from(String::from_utf8_lossy(&original)));
-        (headers, self.json(parsed.or_else(plain)))
+        let upstream = parsed.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&original)));
+        (headers, self.json(Some(upstream)))
     }
 
     fn json(&self, upstream: Option<Value>) -> Vec<u8> {

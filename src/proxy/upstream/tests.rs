@@ -68,14 +68,14 @@ async fn outbound(addr: SocketAddr, body: &'static str, departed: &Arc<AtomicBoo
 }
 
 /// Connects through TLS to a server that handles the connection only after a while.
-async fn departs_after_the_connection_is_ready(protocol: &[u8], version: Version) {
+async fn departs_after_the_connection_is_ready(protocol: &[u8], version: Version, body: &'static str) {
     let Tls { acceptor, root } = tls(protocol);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let upstream = Upstream::new(Duration::from_secs(20), Roots::Only(root)).unwrap();
     let departed = Arc::new(AtomicBool::new(false));
 
-    let mut send = Box::pin(upstream.send(outbound(addr, BODY, &departed).await, FOR_EVER));
+    let mut send = Box::pin(upstream.send(outbound(addr, body, &departed).await, FOR_EVER));
     // The kernel has accepted the connection; nobody has answered the handshake yet.
     let early = tokio::time::timeout(Duration::from_millis(100), &mut send).await;
     assert!(early.is_err());
@@ -92,12 +92,30 @@ async fn departs_after_the_connection_is_ready(protocol: &[u8], version: Version
 
 #[tokio::test]
 async fn over_http_1_a_request_departs_when_its_connection_is_ready() {
-    departs_after_the_connection_is_ready(b"http/1.1", Version::HTTP_11).await;
+    departs_after_the_connection_is_ready(b"http/1.1", Version::HTTP_11, BODY).await;
 }
 
 #[tokio::test]
 async fn over_http_2_a_request_departs_when_its_connection_is_ready() {
-    departs_after_the_connection_is_ready(b"h2", Version::HTTP_2).await;
+    departs_after_the_connection_is_ready(b"h2", Version::HTTP_2, BODY).await;
+}
+
+#[tokio::test]
+async fn an_empty_request_does_not_depart_before_there_is_a_connection() {
+    departs_after_the_connection_is_ready(b"http/1.1", Version::HTTP_11, "").await;
+    departs_after_the_connection_is_ready(b"h2", Version::HTTP_2, "").await;
+}
+
+#[tokio::test]
+async fn an_empty_request_that_is_given_up_is_taken_for_departed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let upstream = Upstream::new(Duration::from_secs(20), Roots::System).unwrap();
+    let departed = Arc::new(AtomicBool::new(false));
+    let send = upstream.send(outbound(addr, "", &departed).await, FOR_EVER);
+    assert!(tokio::time::timeout(Duration::from_millis(20), send).await.is_err());
+    assert!(departed.load(Ordering::SeqCst));
+    drop(listener);
 }
 
 #[tokio::test]
