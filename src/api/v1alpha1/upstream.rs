@@ -14,8 +14,8 @@ pub struct Retry {
     #[serde(default = "defaults::enabled")]
     pub rate_limited: Switch,
 
-    /// How many times a request is sent again that was answered 502, 503 or 504, or that found no
-    /// connection to the upstream.
+    /// How many times a request is sent again that was answered 502, 503 or 504, that found the
+    /// upstream's workers busy, or that found no connection to the upstream.
     #[serde(default = "defaults::server_errors")]
     #[schemars(range(min = 0, max = 10))]
     pub server_errors: i32,
