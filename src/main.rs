@@ -19,9 +19,9 @@ fn main() -> ExitCode {
     match execute(command) {
         Ok(code) => code,
         Err(error) => {
-            let lines: String = describe(&error).lines().map(|line| format!("pacer: {line}\n")).collect();
+            let lines = describe(&error).replace('\n', "\npacer: ");
             // Nobody is left to tell when standard error is closed.
-            io::stderr().write_all(lines.as_bytes()).ok();
+            writeln!(io::stderr(), "pacer: {lines}").ok();
             exit_code(&error)
         }
     }
