@@ -95,7 +95,7 @@ impl Failure {
             Self::OddPath => Reply::unacceptable(
                 StatusCode::BAD_REQUEST,
                 "invalid_path",
-                "pacer forwards no path with `.` or `..` segments or a backslash: it could leave the upstream's base path",
+                "pacer forwards no path with `.` or `..` segments or a backslash, encoded or not: it could leave the upstream's base path",
             ),
             Self::Upgrade => Reply::unacceptable(
                 StatusCode::BAD_REQUEST,
