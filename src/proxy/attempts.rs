@@ -170,7 +170,9 @@ impl Attempt {
                 (Outcome::Unavailable { retry_after }, Some(RetryReason::ServerError))
             }
             Self::Failed(SendError::Connect(_)) => (Outcome::Unreachable, Some(RetryReason::Connect)),
-            Self::Failed(SendError::Timeout | SendError::Broken(_)) => (Outcome::Unknown, None),
+            Self::Failed(SendError::Timeout | SendError::Stalled | SendError::Broken(_)) => {
+                (Outcome::Unknown, None)
+            }
         }
     }
 

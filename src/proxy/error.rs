@@ -164,15 +164,7 @@ impl Reply {
                     ),
                 )
             },
-            BodyError::Stalled => Self {
-                end: End::Refused(RefusalReason::BadRequest),
-                ..Self::failed(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "invalid_request_error",
-                    "body_timeout",
-                    "the request's body stopped coming",
-                )
-            },
+            BodyError::Stalled => Self::stalled(),
             BodyError::Broken => Self::unacceptable(
                 StatusCode::BAD_REQUEST,
                 "invalid_body",
@@ -216,8 +208,21 @@ impl Reply {
         }
     }
 
+    fn stalled() -> Self {
+        Self {
+            end: End::Refused(RefusalReason::BadRequest),
+            ..Self::failed(
+                StatusCode::REQUEST_TIMEOUT,
+                "invalid_request_error",
+                "body_timeout",
+                "the request's body stopped coming",
+            )
+        }
+    }
+
     fn send(error: &SendError, retried: bool) -> Self {
         let (status, code, message) = match error {
+            SendError::Stalled => return Self::stalled(),
             SendError::Connect(_) => {
                 (StatusCode::BAD_GATEWAY, "upstream_unreachable", "pacer cannot connect to the upstream")
             }

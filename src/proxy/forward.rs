@@ -191,8 +191,10 @@ impl Shared {
                 Ok(Answer::new(response))
             }
             Err(error) => {
-                upstream.error(error.label()).inc();
-                tracing::warn!(%error, "the upstream gave no answer");
+                if let Some(label) = error.label() {
+                    upstream.error(label).inc();
+                    tracing::warn!(%error, "the upstream gave no answer");
+                }
                 Err(error)
             }
         }
