@@ -34,6 +34,8 @@ pub(super) enum Failure {
     Upgrade,
     /// `x-priority` holds none of the four words.
     UnknownPriority(String),
+    /// There is more than one `x-priority`.
+    TwoPriorities,
     /// The body was not read to its end.
     Body(BodyError, BodyLimits),
     /// The scheduler gave no permit.
@@ -106,6 +108,11 @@ impl Failure {
                 StatusCode::BAD_REQUEST,
                 "unknown_priority",
                 format!("x-priority is {word:?}; accepted are urgent, high, normal, low in any case"),
+            ),
+            Self::TwoPriorities => Reply::unacceptable(
+                StatusCode::BAD_REQUEST,
+                "unknown_priority",
+                "x-priority is there more than once; a request has one priority",
             ),
             Self::Body(error, limits) => Reply::body(error, limits),
             Self::Refused(refused, rate) => Reply::refused(refused, rate),

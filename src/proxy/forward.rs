@@ -116,16 +116,22 @@ async fn answer(
     attempts::run(shared, &call, permit, exchange).await
 }
 
-/// The priority a request names, else `default`.
+/// The priority a request names, else `default`; naming nothing is naming none.
 fn wanted_priority(headers: &HeaderMap, default: Priority) -> Result<Priority, Failure> {
-    let Some(value) = headers.get(headers::PRIORITY_WANTED) else { return Ok(default) };
-    let word = String::from_utf8_lossy(value.as_bytes());
+    let values = headers.get_all(headers::PRIORITY_WANTED).iter().map(http::HeaderValue::as_bytes);
+    let mut words = values.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
+    let Some(word) = words.next() else { return Ok(default) };
+    if words.next().is_some() {
+        return Err(Failure::TwoPriorities);
+    }
+    let word = String::from_utf8_lossy(word);
     word.parse().map_err(|_| Failure::UnknownPriority(word.chars().take(LONGEST_WORD).collect()))
 }
 
 /// The request's headers without those of its connection, and without what is addressed to us.
 fn outbound_headers(mut headers: HeaderMap) -> HeaderMap {
     hop_by_hop::strip(&mut headers);
+    headers::strip_ours(&mut headers);
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, headers::PRIORITY_WANTED] {
         headers.remove(name);
     }

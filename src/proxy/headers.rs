@@ -27,6 +27,18 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 /// The longest pause every official SDK obeys; they replace a longer one by a guess of their own.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How the names of our own headers begin, [`PRIORITY_WANTED`] apart.
+const OURS: &str = "x-pacer-";
+
+/// Removes what others sent under our names, so that whoever reads them reads us.
+pub(super) fn strip_ours(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
 /// What every answer to a paced request says about the pace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {

@@ -76,6 +76,20 @@ async fn an_unknown_priority_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn two_priorities_are_refused_and_an_empty_one_is_none() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let reply = call(sidecar.post().header("x-priority", "low").header("x-priority", "high")).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "unknown_priority"));
+    assert!(reply.body.contains("more than once"), "{}", reply.body);
+    assert!(upstream.asked().is_empty());
+    for empty in ["", " "] {
+        let reply = call(sidecar.post().header("x-priority", empty)).await;
+        assert_eq!((reply.status, reply.header("x-pacer-priority")), (200, "normal"));
+    }
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_where_the_policy_says_reject() {
     let upstream = Upstream::start([]).await;
     let sidecar = tight(&upstream)

@@ -98,6 +98,17 @@ async fn headers_of_the_connection_stay_on_it_in_both_directions() {
 }
 
 #[tokio::test]
+async fn headers_under_our_names_are_ours_alone() {
+    let answer = Answer::ok().header("x-pacer-reason", "theirs").header("x-pacer-priority", "theirs");
+    let upstream = Upstream::start([answer]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let reply = call(sidecar.post().header("x-pacer-queue-wait-ms", "7").header("X-Pacer-Own", "1")).await;
+    assert_eq!((reply.header("x-pacer-reason"), reply.header("x-pacer-priority")), ("-", "normal"));
+    let asked = upstream.asked_once();
+    assert!(asked.headers.keys().all(|name| !name.as_str().starts_with("x-pacer-")), "{:?}", asked.headers);
+}
+
+#[tokio::test]
 async fn a_connection_is_kept_alive_over_answers_and_refusals() {
     let upstream = Upstream::start([]).await;
     let sidecar = Sidecar::before(&upstream).await;
