@@ -15,7 +15,7 @@ use super::attempts::{self, Call};
 use super::base::UpstreamBase;
 use super::body::{self, BodyError, Budget, Buffered};
 use super::deadline::{Came, deadline};
-use super::error::{BodyLimits, Failure};
+use super::error::{BodyLimits, Failure, Refusal};
 use super::exchange::Exchange;
 use super::headers::{self, Pace, Pause};
 use super::key::Key;
@@ -105,7 +105,8 @@ async fn answer(
     let permit = shared.scheduler.acquire(Wanted { priority, arrived: came.whole, deadline }).await.map_err(
         |refused| {
             exchange.waited(refused.waited);
-            Failure::Refused(refused, settings.rate)
+            let gate = shared.scheduler.snapshot().gate;
+            Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate }))
         },
     )?;
     if permit.is_passthrough() {

@@ -89,11 +89,19 @@ impl Pause {
         Self::exactly(pause + Duration::from_millis(random % room))
     }
 
+    /// The pause in whole seconds, as `retry-after` says it.
+    pub(super) fn seconds(self) -> u64 {
+        self.millis().div_ceil(1_000)
+    }
+
+    fn millis(self) -> u64 {
+        millis(self.0).max(1)
+    }
+
     /// Both spellings; neither is ever 0, which some clients read as "not said".
     pub(super) fn write(self, headers: &mut HeaderMap) {
-        let millis = millis(self.0).max(1);
-        headers.insert(RETRY_AFTER_MS, millis.into());
-        headers.insert(RETRY_AFTER, millis.div_ceil(1_000).into());
+        headers.insert(RETRY_AFTER_MS, self.millis().into());
+        headers.insert(RETRY_AFTER, self.seconds().into());
     }
 
     /// As [`Pause::write`], unless the answer says it already.
