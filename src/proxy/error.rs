@@ -78,6 +78,8 @@ impl Failure {
             metrics.requests.refused(reason).inc();
         }
         if let Some(mut exchange) = exchange {
+            let (trace_id, reason, status) = (exchange.trace_id(), reply.reason(), reply.status.as_u16());
+            tracing::debug!(target: "pacer::proxy", trace_id, reason, status, "{}", reply.message);
             exchange.answered(reply.status);
             exchange.ends(reply.end);
         }
