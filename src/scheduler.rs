@@ -128,7 +128,7 @@ impl Scheduler {
         self.shared.read(super::limiter::Limiter::snapshot)
     }
 
-    /// Whether the task that wakes waiters is running. Reads one atomic.
+    /// Whether the task that wakes waiters is running and not stuck. Reads atomics only.
     pub fn is_alive(&self) -> bool {
         self.shared.is_alive()
     }

@@ -36,7 +36,7 @@ pub(super) struct Checked {
     pub(super) upstream: bool,
     /// Less than 90 % of the queue is taken.
     pub(super) queue: bool,
-    /// More than 5 % of the bucket is left.
+    /// More than 5 % of the bucket is left, or nothing speaks of a shortage.
     pub(super) tokens: bool,
     /// Finds the log line about this check.
     pub(super) trace_id: String,
@@ -49,6 +49,8 @@ pub(super) struct Unhealthy {
     pub(super) reason: &'static str,
     /// What to look at.
     pub(super) hint: &'static str,
+    /// Somebody should be told if it lasts: a busy bucket is the product at work.
+    alarming: bool,
 }
 
 /// The questions and the results.
@@ -85,7 +87,7 @@ impl Checked {
             at: now,
             upstream,
             queue: snapshot.queue_limit == 0 || waiting * 10 < snapshot.queue_limit * 9,
-            tokens: snapshot.tokens * 20.0 > f64::from(snapshot.capacity),
+            tokens: !is_short_of_tokens(snapshot),
             trace_id: trace_id(),
         }
     }
@@ -107,30 +109,47 @@ impl Checked {
 
 impl Unhealthy {
     fn of(gate: ReadinessGate) -> Self {
-        let (reason, hint) = match gate {
+        let (reason, hint, alarming) = match gate {
             ReadinessGate::Upstream => (
                 "upstream_unreachable",
                 "GET {upstream}/models gave no answer below 500 within 5 s: check --upstream, the network \
                  policy and the provider's status page",
+                true,
             ),
             ReadinessGate::Queue => (
                 "queue_nearly_full",
                 "90 % of spec.queue.maxDepth is taken: more is asked than spec.rate.requestsPerMinute allows",
+                true,
             ),
             ReadinessGate::Tokens => (
                 "tokens_low",
-                "no more than 5 % of spec.rate.capacity is left: usual while requests are waiting",
+                "no more than 5 % of spec.rate.capacity is left and more is asked: the whole quota is in use",
+                false,
             ),
         };
-        Self { reason, hint }
+        Self { reason, hint, alarming }
     }
+}
+
+/// An empty bucket alone is no shortage: a start is paced, with one token and nobody who wants it.
+fn is_short_of_tokens(snapshot: &Snapshot) -> bool {
+    let few = snapshot.tokens * 20.0 <= f64::from(snapshot.capacity);
+    let somebody_waits = snapshot.depth.iter().any(|waiting| *waiting > 0);
+    few && (somebody_waits || snapshot.window_used >= u64::from(snapshot.window_limit))
+}
+
+/// How often in a row the same dependency was not healthy.
+#[derive(Clone, Copy, Debug)]
+struct Streak {
+    reason: &'static str,
+    failures: u32,
 }
 
 /// Checks for as long as the sidecar runs.
 pub(super) async fn run(state: Arc<State>) {
     let mut settings = state.parts.settings.clone();
     let mut asked = state.checker.last_asked.subscribe();
-    let mut failures = 0;
+    let mut streak = None;
     loop {
         let gates = settings.borrow_and_update().readiness_gates.clone();
         asked.mark_unchanged();
@@ -144,7 +163,7 @@ pub(super) async fn run(state: Arc<State>) {
             continue;
         }
         let checked = state.check().await;
-        failures = report(&checked, failures);
+        streak = report(&checked, streak);
         state.parts.readiness.set_gated(!gates.iter().all(|gate| checked.holds(*gate)));
         state.checker.result.send_replace(Some(checked));
         tokio::select! {
@@ -161,22 +180,23 @@ impl State {
     }
 }
 
-/// Logs what changed; returns how many checks have failed in a row.
-fn report(checked: &Checked, failures: u32) -> u32 {
+/// Logs what changed; returns how many checks in a row have failed for the same reason.
+fn report(checked: &Checked, before: Option<Streak>) -> Option<Streak> {
     let trace_id = &checked.trace_id;
-    let Some(Unhealthy { reason, hint }) = checked.unhealthy() else {
-        if failures > 0 {
-            tracing::info!(trace_id, failures, "dependencies are healthy again");
+    let Some(Unhealthy { reason, hint, alarming }) = checked.unhealthy() else {
+        if let Some(Streak { reason, failures }) = before {
+            tracing::info!(trace_id, reason, failures, "dependencies are healthy again");
         }
-        return 0;
+        return None;
     };
+    let failures = before.filter(|before| before.reason == reason).map_or(0, |before| before.failures);
     let failures = failures.saturating_add(1);
     if failures == 1 {
         tracing::warn!(trace_id, reason, hint, "a dependency is not healthy");
-    } else if failures == ALARMING {
+    } else if failures == ALARMING && alarming {
         tracing::error!(trace_id, reason, hint, failures, "a dependency is still not healthy");
     }
-    failures
+    Some(Streak { reason, failures })
 }
 
 /// 32 hexadecimal digits that nobody else will have.

@@ -67,14 +67,15 @@ impl Readiness {
                 ..Self::default()
             };
         };
-        let fault = blocking(unready).or(checked.unhealthy());
+        let unhealthy = |Unhealthy { reason, hint, .. }| (reason, hint);
+        let fault = blocking(unready).or_else(|| checked.unhealthy().map(unhealthy));
         Self {
             ready: fault.is_none(),
             upstream_reachable: Some(checked.upstream),
             queue_healthy: Some(checked.queue),
             token_bucket_healthy: Some(checked.tokens),
-            reason: fault.map(|fault| fault.reason),
-            hint: fault.map(|fault| fault.hint),
+            reason: fault.map(|(reason, _)| reason),
+            hint: fault.map(|(_, hint)| hint),
             checked_seconds_ago: Some(now.duration_since(checked.at).as_secs()),
             trace_id: Some(checked.trace_id),
         }
@@ -82,12 +83,12 @@ impl Readiness {
 }
 
 /// What stands before any dependency. A shut gate is told by the dependency behind it.
-fn blocking(unready: Option<Unready>) -> Option<Unhealthy> {
+fn blocking(unready: Option<Unready>) -> Option<(&'static str, &'static str)> {
     let unready = unready?;
     let hint = match unready {
         Unready::Starting => "the listeners are not bound yet",
         Unready::Draining => "the sidecar was asked to stop",
         Unready::Gated => return None,
     };
-    Some(Unhealthy { reason: unready.as_str(), hint })
+    Some((unready.as_str(), hint))
 }

@@ -27,7 +27,7 @@ async fn live(Shared(state): Shared<Arc<State>>) -> Answer {
     if state.parts.scheduler.is_alive() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the scheduler has stopped\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "the scheduler has stopped or is stuck\n")
     }
 }
 

@@ -12,13 +12,6 @@ use crate::api::Fault;
 pub(super) enum Problem {
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// The file is longer than any policy, in bytes.
-    TooLong {
-        /// How long it is.
-        length: usize,
-        /// How long it may be.
-        limit: usize,
-    },
     /// It is not YAML.
     NotYaml(NotYaml),
     /// It holds this many documents, and not one.
@@ -32,9 +25,6 @@ impl Problem {
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::Unreadable(error) => vec![format!("cannot be read: {error}")],
-            Self::TooLong { length, limit } => {
-                vec![format!("is {length} bytes long; accepted: up to {limit}")]
-            }
             Self::NotYaml(error) => vec![error.to_string()],
             Self::Documents(count) => {
                 vec![format!("holds {count} documents; accepted: one RateLimitPolicy")]
@@ -76,9 +66,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.problem {
             Problem::Unreadable(error) => Some(error),
-            Problem::TooLong { .. } | Problem::NotYaml(_) | Problem::Documents(_) | Problem::Faults(_) => {
-                None
-            }
+            Problem::NotYaml(_) | Problem::Documents(_) | Problem::Faults(_) => None,
         }
     }
 }

@@ -8,9 +8,6 @@ use super::publish::{Policy, Publisher};
 use crate::api;
 use crate::file_watch::FileWatch;
 
-/// The longest file that is read as a policy, in bytes: what a `ConfigMap` can hold.
-const LENGTH_LIMIT: usize = 1 << 20;
-
 /// A file whose contents are followed as a policy.
 #[derive(Debug)]
 pub(super) struct PolicyFile {
@@ -45,9 +42,6 @@ fn read(path: &Path, contents: &[u8]) -> Result<Policy, Error> {
 }
 
 fn parse(contents: &[u8]) -> Result<Policy, Problem> {
-    if contents.len() > LENGTH_LIMIT {
-        return Err(Problem::TooLong { length: contents.len(), limit: LENGTH_LIMIT });
-    }
     let mut documents =
         documents(contents).into_iter().collect::<Result<Vec<_>, _>>().map_err(Problem::NotYaml)?;
     match (documents.pop(), documents.len()) {

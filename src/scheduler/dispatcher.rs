@@ -1,12 +1,19 @@
 //! The one task: sleeps until the limiter's next event and puts new settings in force.
+//!
+//! It wakes now and then with nothing to do, to show that it can: a beat says that the runtime
+//! still runs tasks and that the mutex can still be had.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::shared::Shared;
 use crate::limiter::Settings;
+
+/// The longest time between two beats: several go into what liveness allows.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells when the task is gone, however it ended and even if it never ran.
 struct Alive(Arc<Shared>);
@@ -28,14 +35,10 @@ pub(super) fn run(
         let mut followed = true;
         loop {
             let next = shared.arm();
-            let due = async {
-                match next {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            shared.beat();
+            let beat = Instant::now() + BEAT_EVERY;
             tokio::select! {
-                () = due => {}
+                () = sleep_until(next.map_or(beat, |next| next.min(beat))) => {}
                 () = shared.woken() => {}
                 changed = settings.changed(), if followed => match changed {
                     Ok(()) => {

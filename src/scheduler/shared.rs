@@ -1,8 +1,8 @@
 //! The one mutex, what it guards, and the only way to change it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant as StdInstant;
+use std::time::{Duration, Instant as StdInstant};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -11,6 +11,9 @@ use super::permit::Permit;
 use super::ticket::{Entry, Ticket};
 use super::{Refused, Wanted};
 use crate::limiter::{Admission, Decision, Grant, Key, Limiter, Refusal, Settings};
+
+/// A task that has not beaten for so long is stuck: it beats every few seconds.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// Where the answer to a waiting request goes.
 #[derive(Debug)]
@@ -102,13 +105,23 @@ pub(super) struct Shared {
     state: Mutex<State>,
     wake: Notify,
     alive: AtomicBool,
+    started: Instant,
+    /// Milliseconds from `started` to the task's last beat.
+    last_beat: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(settings: &Settings, seed: u64) -> Self {
-        let limiter = Limiter::new(settings, seed, Instant::now().into_std());
+        let started = Instant::now();
+        let limiter = Limiter::new(settings, seed, started.into_std());
         let state = State { limiter, phase: Phase::Open, armed: None };
-        Self { state: Mutex::new(state), wake: Notify::new(), alive: AtomicBool::new(true) }
+        Self {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            alive: AtomicBool::new(true),
+            started,
+            last_beat: AtomicU64::new(0),
+        }
     }
 
     /// Changes the state, does what can be done then, and delivers the answers once the mutex is free.
@@ -169,8 +182,20 @@ impl Shared {
         }
     }
 
+    /// Whether the task exists and has beaten lately.
     pub(super) fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Relaxed)
+        let last_beat = Duration::from_millis(self.last_beat.load(Ordering::Relaxed));
+        self.alive.load(Ordering::Relaxed) && self.uptime().saturating_sub(last_beat) < STUCK_AFTER
+    }
+
+    /// The task runs.
+    pub(super) fn beat(&self) {
+        let now = u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX);
+        self.last_beat.store(now, Ordering::Relaxed);
+    }
+
+    fn uptime(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.started)
     }
 
     pub(super) fn died(&self) {

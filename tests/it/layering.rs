@@ -90,7 +90,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "demo", modules: AnyModuleBut(&["cli"]), crates: AnyCrateBut(&["clap"]) },
     Layer { name: "cli", modules: AnyModuleBut(&[]), crates: AnyCrateBut(&["axum", "hyper", "reqwest"]) },
     Layer { name: "lib", modules: OnlyModules(&[]), crates: OnlyCrates(&[]) },
-    Layer { name: "main", modules: AnyModuleBut(&[]), crates: OnlyCrates(&["anyhow", "tokio"]) },
+    Layer { name: "main", modules: AnyModuleBut(&[]), crates: OnlyCrates(&["anyhow", "tikv_jemallocator"]) },
 ];
 
 /// The rule this import breaks, if it breaks one.

@@ -236,7 +236,7 @@ fn a_bad_file_at_the_start_is_an_error_with_a_line_for_every_fault() {
     );
     assert_eq!(start(other), expected);
     let long = "#".repeat((1 << 20) + 1);
-    assert_eq!(start(&long), format!("{file}: is 1048577 bytes long; accepted: up to 1048576"));
+    assert_eq!(start(&long), format!("{file}: cannot be read: longer than 1048576 bytes"));
     fs::remove_file(&path).unwrap();
     let missing = start_error(&path);
     assert!(missing.starts_with(&format!("{file}: cannot be read: No such file")), "{missing}");

@@ -35,6 +35,40 @@ fn the_thresholds_are_90_percent_of_the_queue_and_5_percent_of_the_bucket() {
 }
 
 #[test]
+fn an_empty_bucket_is_unhealthy_only_while_more_is_asked() {
+    let cold_start = mk_snapshot(1.0, 0);
+    let verdict = |snapshot: &Snapshot| Checked::new(snapshot, true, Instant::now()).tokens;
+    assert!(verdict(&cold_start));
+    assert!(!verdict(&mk_snapshot(1.0, 1)), "somebody waits");
+    assert!(!verdict(&Snapshot { window_used: 40, ..cold_start }), "the window is full");
+}
+
+/// The levels of what is logged when checks find `findings`, one after another.
+fn levels(findings: &[Checked]) -> Vec<String> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        findings.iter().fold(None, |streak, checked| report(checked, streak));
+    });
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    text.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_failure_that_lasts_is_an_error_but_a_busy_bucket_never_is() {
+    let check = |tokens, upstream| Checked::new(&mk_snapshot(tokens, 1), upstream, Instant::now());
+    let [busy, unreachable, well] = [check(0.0, true), check(40.0, false), check(40.0, true)];
+    let for_long = |checked: &Checked, after: &Checked| {
+        let mut findings = vec![checked.clone(); 10];
+        findings.push(after.clone());
+        levels(&findings)
+    };
+    assert_eq!(for_long(&busy, &well), ["WARN", "INFO"]);
+    assert_eq!(for_long(&unreachable, &well), ["WARN", "ERROR", "INFO"]);
+    assert_eq!(for_long(&busy, &unreachable), ["WARN", "WARN"], "another reason starts anew");
+}
+
+#[test]
 fn a_queue_that_holds_nobody_is_healthy() {
     let snapshot = Snapshot { queue_limit: 0, ..mk_snapshot(40.0, 0) };
     assert_eq!(Checked::new(&snapshot, true, Instant::now()).unhealthy(), None);

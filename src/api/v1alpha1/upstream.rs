@@ -14,7 +14,8 @@ pub struct Retry {
     #[serde(default = "defaults::enabled")]
     pub rate_limited: Switch,
 
-    /// How many times a request that was answered 502, 503 or 504 is sent again.
+    /// How many times a request is sent again that was answered 502, 503 or 504, or that found no
+    /// connection to the upstream.
     #[serde(default = "defaults::server_errors")]
     #[schemars(range(min = 0, max = 10))]
     pub server_errors: i32,
@@ -121,7 +122,8 @@ impl Method {
 #[serde(rename_all = "camelCase")]
 pub struct Readiness {
     /// What, beside being started and not draining, must hold for the pod to be ready. Upstream: it
-    /// answers; Queue: it is below 90 % of its size; Tokens: more than 5 % of the capacity is left.
+    /// answers; Queue: it is below 90 % of its size; Tokens: more than 5 % of the capacity is left
+    /// or nobody asks for more, so that this gate shuts exactly while the quota is fully used.
     /// Each of these hits every pod at once, so that a gate turns a slow upstream into an outage.
     #[serde(default)]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
@@ -135,6 +137,6 @@ pub enum ReadinessGate {
     Upstream,
     /// The queue is below 90 % of its size.
     Queue,
-    /// More than 5 % of the bucket's capacity is left.
+    /// More than 5 % of the bucket's capacity is left, or nobody asks for more.
     Tokens,
 }

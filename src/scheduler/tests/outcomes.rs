@@ -1,0 +1,134 @@
+//! What an answer to one request does to the others, and to itself.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_dropped_after_departure_stays_charged_to_the_window() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    permit.departure().mark();
+    drop(permit);
+    let snapshot = scheduler.snapshot();
+    assert_eq!((snapshot.unsettled, snapshot.window_used), (0, 1));
+    assert!(snapshot.tokens < 1.0);
+}
+
+async fn absorb(permit: Permit, outcome: Outcome) -> Permit {
+    permit.departure().mark();
+    permit.requeue(outcome).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_comes_back_before_its_lane_and_after_retry_after() {
+    let (scheduler, _policy) = start(mk_settings());
+    let start = Instant::now();
+    let refused = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let behind = spawn({
+        let scheduler = scheduler.clone();
+        async move {
+            send(&scheduler, mk_patient(Priority::Normal)).await.unwrap();
+            Instant::now()
+        }
+    });
+    tokio::task::yield_now().await;
+    let again = absorb(refused, Outcome::RateLimited { retry_after: Some(Duration::from_secs(7)) }).await;
+    let came_back = Instant::now();
+    assert!(came_back - start >= Duration::from_secs(7));
+    again.departure().mark();
+    again.settle(Outcome::Accepted);
+    assert!(behind.await.unwrap() > came_back);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_503_pauses_its_own_request_for_a_second() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let before = Instant::now();
+    let again = absorb(permit, Outcome::Unavailable { retry_after: None }).await;
+    assert!(Instant::now() - before >= Duration::from_secs(1));
+    again.settle(Outcome::Accepted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_made_charges_nothing() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let before = Instant::now();
+    let again = permit.requeue(Outcome::Unreachable).await.unwrap();
+    assert_eq!(Instant::now() - before, Duration::from_secs(1), "it paused");
+    assert_eq!(scheduler.snapshot().window_used, 1, "only the new attempt holds a place");
+    drop(again);
+    assert_eq!(scheduler.snapshot().window_used, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_beyond_the_deadline_ends_the_wait_at_once() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let waiter = spawn({
+        let scheduler = scheduler.clone();
+        async move { send(&scheduler, mk_wanted(Priority::Normal, Duration::from_secs(60))).await }
+    });
+    tokio::task::yield_now().await;
+    let before = Instant::now();
+    permit.departure().mark();
+    permit.settle(Outcome::RateLimited { retry_after: Some(Duration::from_secs(250)) });
+    let refused = waiter.await.unwrap().unwrap_err();
+    assert_eq!((refused.because, Instant::now()), (RefusedBecause::DeadlineUnreachable, before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_through_while_the_upstream_wants_to_be_left_alone() {
+    let mut settings = mk_settings();
+    settings.queue.max_depth = 0;
+    let (scheduler, _policy) = start(settings);
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    permit.departure().mark();
+    permit.settle(Outcome::RateLimited { retry_after: Some(Duration::from_secs(30)) });
+    let refused = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap_err();
+    assert_eq!(refused.because, RefusedBecause::QueueFull);
+    assert!(refused.retry_after >= Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_workers_of_one_model_hold_nobody_else_back() {
+    let (scheduler, _policy) = start(mk_settings());
+    let busy = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    busy.departure().mark();
+    let pause = Duration::from_secs(5);
+    let again = spawn(busy.requeue(Outcome::Exhausted { pause }));
+    let other = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    assert_eq!(other.waited().as_secs(), 1, "the next token, no more");
+    other.departure().mark();
+    other.settle(Outcome::Accepted);
+    assert_eq!(again.await.unwrap().unwrap().waited(), pause);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_served_in_an_outage_is_told_that_it_is_one() {
+    let (scheduler, _policy) = start(mk_settings());
+    let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    for _ in 0..5 {
+        permit = absorb(permit, Outcome::Unavailable { retry_after: None }).await;
+    }
+    let wait = Duration::from_secs(5);
+    let first = scheduler.acquire(mk_wanted(Priority::Normal, wait));
+    let second = async {
+        tokio::task::yield_now().await;
+        scheduler.acquire(mk_wanted(Priority::Normal, wait)).await.unwrap_err()
+    };
+    let (first, refused) = tokio::join!(first, second);
+    drop((first, permit));
+    assert_eq!(refused.because, RefusedBecause::UpstreamUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_departure_in_the_moment_the_client_leaves_is_charged() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let departure = permit.departure();
+    drop(permit);
+    assert_eq!(scheduler.snapshot().window_used, 0);
+    departure.mark();
+    assert_eq!(scheduler.snapshot().window_used, 1);
+}
