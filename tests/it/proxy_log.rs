@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::logs::{proxy_lines, request_line};
 use crate::support::sidecar::{BODY, call, head, tight};
-use crate::support::{Answer, Sidecar, Upstream, eventually, soon};
+use crate::support::{Answer, Sidecar, Upstream, eventually, process, soon};
 
 #[tokio::test]
 async fn the_line_of_a_served_request_says_everything_but_the_prompt() {
@@ -222,4 +222,20 @@ async fn an_unpaced_request_is_logged_as_such_with_its_bytes() {
     let line = request_line("log-put").await;
     assert_eq!((&line["priority"], &line["bytes_in"]), (&"unpaced".into(), &Value::from(BODY.len())));
     assert_eq!(line.get("model"), None);
+}
+
+#[test]
+fn the_end_of_the_grace_period_cuts_off_and_says_so() {
+    let upstream = process::Upstream::start();
+    let sidecar = process::Sidecar::start(
+        &["--upstream", &upstream.url(), "--drain-seconds=1", "--log-level=info"],
+        &[],
+    );
+    let call = process::Call::chat(sidecar.proxy);
+    let unanswered = upstream.next();
+    sidecar.signal("TERM");
+    let (_, lines) = sidecar.wait();
+    let line = lines.iter().find(|line| line["target"] == "pacer::request").expect("a request line");
+    assert_eq!(line["outcome"], "cut_off", "{line}");
+    drop((call, unanswered));
 }
