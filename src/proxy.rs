@@ -43,6 +43,7 @@ pub use upstream::ClientError;
 
 use body::Budget;
 use error::{BodyLimits, Failure};
+use exchange::Closing;
 use forward::{Shared, forward};
 use key::{Key, KeyFile};
 use stamp::Outgoing;
@@ -114,6 +115,7 @@ impl Proxy {
             budget: Budget::new(options.body_budget, metrics.requests.buffered_bytes.clone()),
             scheduler,
             settings,
+            closing: Closing::default(),
             metrics,
         });
         let upkeep = join(follow_key(Arc::clone(&shared), key_file), follow_settings(Arc::clone(&shared)));
@@ -127,6 +129,12 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             survive(Arc::clone(&shared.metrics), forward(shared, request))
         })
+    }
+
+    /// To be called before connections are ended that still have a request on them: their log lines then
+    /// say that the sidecar cut them off, and not that the application left.
+    pub fn close(&self) {
+        self.shared.closing.begin();
     }
 
     /// A question that costs no quota: does the upstream answer `GET {upstream}/models` below 500

@@ -49,6 +49,7 @@ pub struct Sidecar {
     admin_addr: SocketAddr,
     metrics: Arc<Metrics>,
     scheduler: Scheduler,
+    proxy: Proxy,
     readiness: Arc<Readiness>,
     drain: Drain,
     /// Cancelled when the last connection of the application has ended.
@@ -87,6 +88,7 @@ impl Sidecar {
             admin_addr: local_addr(&admin_listener, config.admin_addr),
             metrics,
             scheduler,
+            proxy,
             readiness,
             drain,
             served: CancellationToken::new(),
@@ -96,7 +98,7 @@ impl Sidecar {
         sidecar.drain.spawn(dispatch);
         sidecar.drain.spawn(refresh);
         sidecar.drain.spawn(check);
-        sidecar.serve(proxy_listener, &proxy, admin_listener, &admin);
+        sidecar.serve(proxy_listener, admin_listener, &admin);
         sidecar.readiness.set_started();
         sidecar.log_start(&config, &feed);
         Ok(sidecar)
@@ -141,6 +143,7 @@ impl Sidecar {
                     in_flight = self.in_flight(),
                     "the grace period is over; cutting requests off"
                 );
+                self.proxy.close();
             }
         }
         self.drain.finish().await;
@@ -148,10 +151,10 @@ impl Sidecar {
     }
 
     /// Serves both listeners: the application's until the drain, the other to the very end.
-    fn serve(&self, proxy_listener: TcpListener, proxy: &Proxy, admin_listener: TcpListener, admin: &Admin) {
+    fn serve(&self, proxy_listener: TcpListener, admin_listener: TcpListener, admin: &Admin) {
         let drain = &self.drain;
         let for_application = Service {
-            router: proxy.router().merge(admin.health_router()),
+            router: self.proxy.router().merge(admin.health_router()),
             max_connections: descriptors::raise_limit(),
             header_timeout: APPLICATION_IDLE,
         };

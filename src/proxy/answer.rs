@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout_at};
 
 pub(super) use text::Text;
 
-use super::hop_by_hop;
 use super::upstream::{Incoming, Patience};
+use super::{headers, hop_by_hop};
 
 /// How much of an error answer is read to learn what it means.
 const PEEK_LIMIT: usize = 64 * 1024;
@@ -27,7 +27,7 @@ const PEEK_LIMIT: usize = 64 * 1024;
 /// How long that may take: others wait for the verdict, and a body that comes later changes little.
 const VERDICT_WITHIN: Duration = Duration::from_secs(2);
 
-/// An upstream's answer, without the headers of its connection.
+/// An upstream's answer, without the headers of its connection and those that bear our names.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -39,6 +39,7 @@ impl Answer {
     pub(super) fn new(response: http::Response<Incoming>) -> Self {
         let (mut head, body) = response.into_parts();
         hop_by_hop::strip(&mut head.headers);
+        headers::strip_ours(&mut head.headers);
         let body = AnswerBody { read: VecDeque::new(), rest: Rest::Open(body) };
         Self { status: head.status, headers: head.headers, body }
     }

@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::body::Buffered;
 use super::classify::{self, Meaning};
 use super::error::Failure;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, millis};
 use super::forward::{Answered, Shared};
 use super::headers::Pause;
 use super::stamp::Outgoing;
@@ -43,6 +43,16 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Another attempt, which stamps its departure.
+    fn outbound(&self, departure: Departure) -> Outbound {
+        Outbound {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: Outgoing::buffered(self.body.clone(), Box::new(move || departure.mark())),
+        }
+    }
+
     /// Whether there is time left after the pause of its own that `outcome` asks for. The limiter judges
     /// every other pause.
     fn outlasts(&self, outcome: Outcome) -> bool {
@@ -108,10 +118,11 @@ pub(super) async fn run(
 ) -> Result<Answered, Failure> {
     let mut resent = Resent::default();
     loop {
-        exchange.attempts(permit.waited());
+        exchange.attempts();
         let settings = shared.settings();
         let patience = exchange.patience(&settings);
-        let attempt = try_once(shared, call, permit.departure(), patience, settings.rate.window).await;
+        let outbound = call.outbound(permit.departure());
+        let attempt = try_once(shared, outbound, patience, settings.rate.window, exchange.trace_id()).await;
         let (outcome, again) = attempt.verdict(resent);
         let again = again.filter(|&reason| {
             resent.may_again(reason, &settings) && !permit.is_passthrough() && call.outlasts(outcome)
@@ -120,29 +131,41 @@ pub(super) async fn run(
             permit.settle(outcome);
             return attempt.conclude(&settings, resent, None);
         };
-        match permit.requeue(outcome).await {
+        tell_retry(exchange, reason, outcome);
+        match exchange.waits_for(permit.requeue(outcome)).await {
             Ok(next) => permit = next,
-            Err(refused) => {
-                exchange.waited(refused.waited);
-                return attempt.conclude(&settings, resent, Some(refused));
-            }
+            Err(refused) => return attempt.conclude(&settings, resent, Some(refused)),
         }
         shared.metrics.upstream.retried(reason).inc();
         resent.count(reason);
     }
 }
 
+/// Tells whoever debugs that a request is to be sent again, and what pause was asked for.
+fn tell_retry(exchange: &Exchange, reason: RetryReason, outcome: Outcome) {
+    let asked = match outcome {
+        Outcome::RateLimited { retry_after } | Outcome::Unavailable { retry_after } => retry_after,
+        Outcome::Exhausted { pause } => Some(pause),
+        Outcome::Accepted | Outcome::Unreachable | Outcome::Unknown => None,
+    };
+    tracing::debug!(
+        target: "pacer::proxy",
+        trace_id = exchange.trace_id(),
+        reason = reason.as_str(),
+        attempt = exchange.attempted(),
+        pause_ms = asked.map(millis),
+        "the attempt failed; waiting to send it again",
+    );
+}
+
 async fn try_once(
     shared: &Shared,
-    call: &Call,
-    departure: Departure,
+    outbound: Outbound,
     patience: Patience,
     window: Duration,
+    trace_id: &str,
 ) -> Attempt {
-    let body = Outgoing::buffered(call.body.clone(), Box::new(move || departure.mark()));
-    let outbound =
-        Outbound { method: call.method.clone(), url: call.url.clone(), headers: call.headers.clone(), body };
-    let mut answer = match shared.send(outbound, patience).await {
+    let mut answer = match shared.send(outbound, patience, trace_id).await {
         Ok(answer) => answer,
         Err(error) => return Attempt::Failed(error),
     };
@@ -170,7 +193,9 @@ impl Attempt {
                 (Outcome::Unavailable { retry_after }, Some(RetryReason::ServerError))
             }
             Self::Failed(SendError::Connect(_)) => (Outcome::Unreachable, Some(RetryReason::Connect)),
-            Self::Failed(SendError::Timeout | SendError::Broken(_)) => (Outcome::Unknown, None),
+            Self::Failed(SendError::Timeout | SendError::Stalled | SendError::Broken(_)) => {
+                (Outcome::Unknown, None)
+            }
         }
     }
 

@@ -77,7 +77,7 @@ impl UpstreamBase {
     /// resolve could leave the base, so it is turned away instead.
     pub(super) fn target(&self, uri: &Uri) -> Result<Url, NoTarget> {
         let rest = uri.path().strip_prefix(PREFIX).ok_or(NoTarget::Outside)?;
-        if rest.contains('\\') || rest.split('/').any(is_dots) {
+        if is_odd(rest) {
             return Err(NoTarget::Odd);
         }
         Ok(self.join(rest, uri.query()))
@@ -92,10 +92,12 @@ impl UpstreamBase {
     }
 }
 
-/// `.` or `..`, in plain or percent-encoded.
-fn is_dots(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-    matches!(plain.as_str(), "." | "..")
+/// Whether somebody on the way could take a part of the path for `.` or `..`, or for a backslash: in
+/// plain, or after decoding dots and slashes, as some servers do before they resolve.
+fn is_odd(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let plain = lower.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
+    path.contains('\\') || plain.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
 }
 
 #[cfg(test)]
@@ -135,7 +137,17 @@ mod tests {
 
     #[test]
     fn paths_that_would_be_rewritten_are_turned_away() {
-        for uri in ["/v1/../admin", "/v1/a/./b", "/v1/%2e%2e/admin", "/v1/.%2E/x", "/v1/a/.."] {
+        for uri in [
+            "/v1/../admin",
+            "/v1/a/./b",
+            "/v1/%2e%2e/admin",
+            "/v1/.%2E/x",
+            "/v1/a/..",
+            "/v1/..%2fadmin",
+            "/v1/%2e%2e%2Fadmin",
+            "/v1/a%2f..%2fb",
+            "/v1/..%5Cadmin",
+        ] {
             assert_eq!(target("http://a.example/v1", uri), Err(NoTarget::Odd), "{uri}");
         }
     }

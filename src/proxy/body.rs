@@ -1,9 +1,9 @@
 //! Request bodies in memory: read once, bounded each and all together.
 //!
 //! A body is kept until its answer's head was relayed, so that it can be sent again. What
-//! is kept is reserved in a [`Budget`] first: up front where the client says the length,
-//! step by step where it does not. The reservation travels with the bytes and goes back
-//! when the last copy of them is dropped.
+//! is kept is reserved in a [`Budget`] first, step by step as bytes come: a client that
+//! declares a length and sends nothing takes nothing from others. The reservation travels
+//! with the bytes and goes back when the last copy of them is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,10 +17,13 @@ use prometheus::IntGauge;
 use tokio::time::timeout;
 
 /// A client silent for this long in the middle of its body is given up: it holds memory others need.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 
-/// The least a body of unknown length reserves at a time.
+/// What a body of unknown length reserves with its first byte.
 const FIRST_STEP: usize = 16 * 1024;
+
+/// What a body of known length reserves with its first byte, unless it is shorter.
+const FIRST_STEP_DECLARED: usize = 256 * 1024;
 
 /// How long the rest of a refused body is read and thrown away: most clients read no answer before
 /// they have written everything, and a closed connection would hide the refusal from them.
@@ -46,6 +49,10 @@ impl Budget {
             self.gauge.add(signed(bytes));
         }
         taken
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.held.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit
     }
 
     fn give_back(&self, bytes: usize) {
@@ -118,9 +125,12 @@ pub(super) async fn collect(
     if declared.is_some_and(|length| length > limit) {
         return Err(BodyError::TooLarge);
     }
+    if declared.is_some_and(|length| !budget.has_room(length)) {
+        return Err(BodyError::BudgetSpent);
+    }
+    let (longest, first) = declared.map_or((limit, FIRST_STEP), |length| (length, FIRST_STEP_DECLARED));
     let mut held = Reservation { budget: Arc::clone(budget), bytes: 0 };
-    held.grow_to(declared.unwrap_or(0))?;
-    let mut bytes = Vec::with_capacity(held.bytes);
+    let mut bytes = Vec::new();
     while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| BodyError::Stalled)? {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         let length = bytes.len() + data.len();
@@ -128,7 +138,7 @@ pub(super) async fn collect(
             return Err(BodyError::TooLarge);
         }
         if length > held.bytes {
-            held.grow_to(length.max(FIRST_STEP).max(held.bytes * 2).min(limit))?;
+            held.grow_to(first.max(held.bytes * 2).min(longest).max(length))?;
             bytes.reserve_exact(held.bytes - bytes.len());
         }
         bytes.extend_from_slice(&data);
@@ -146,7 +156,12 @@ pub(super) async fn discard(body: &mut Body) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures_util::{FutureExt, stream};
+    use http_body::{Frame, SizeHint};
 
     fn budget(limit: usize) -> (Arc<Budget>, IntGauge) {
         let gauge = IntGauge::new("held", "held").unwrap();
@@ -197,6 +212,42 @@ mod tests {
         assert!(gauge.get() >= 100_000, "{}", gauge.get());
         drop(body);
         assert_eq!(gauge.get(), 0);
+    }
+
+    /// A body that declares a length and comes piece by piece.
+    struct Declared {
+        length: u64,
+        pieces: VecDeque<Bytes>,
+    }
+
+    impl http_body::Body for Declared {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            self.pieces.pop_front().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Frame::data(piece)))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.length)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_declared_length_is_reserved_as_it_comes() {
+        const MIB: u64 = 1 << 20;
+        for (pieces, reserved) in [(0, 0), (1, 256 << 10), (5, 512 << 10), (17, 2 << 20)] {
+            let (budget, gauge) = budget(64 << 20);
+            let piece = Bytes::from(vec![b'x'; 64 << 10]);
+            let pieces = std::iter::repeat_n(piece, pieces).collect();
+            let mut body = Body::new(Declared { length: 32 * MIB, pieces });
+            let mut collecting = Box::pin(collect(&mut body, 32 << 20, &budget));
+            assert!((&mut collecting).now_or_never().is_none(), "it waits for the rest");
+            assert_eq!(gauge.get(), reserved);
+        }
     }
 
     #[tokio::test]

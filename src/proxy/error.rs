@@ -3,9 +3,8 @@
 //! Every error has the shape clients of this API parse, a code, the reason in a header of ours, and
 //! either when to come back or that coming back is pointless.
 
+mod refusal;
 mod reply;
-
-use std::time::Duration;
 
 use axum::body::Body;
 use http::{Response, StatusCode};
@@ -13,14 +12,12 @@ use http::{Response, StatusCode};
 use super::answer::Answer;
 use super::base::NoTarget;
 use super::body::BodyError;
-use super::exchange::{End, Exchange, millis};
+use super::exchange::{End, Exchange};
 use super::headers::{Pace, Pause};
 use super::upstream::SendError;
-use crate::limiter::settings::Rate;
-use crate::limiter::{Priority, RefusedBecause};
 use crate::metrics::{Metrics, RefusalReason};
-use crate::scheduler::Refused;
 
+pub(super) use refusal::Refusal;
 use reply::Reply;
 
 /// Why the application does not get the upstream's answer as it is.
@@ -34,10 +31,12 @@ pub(super) enum Failure {
     Upgrade,
     /// `x-priority` holds none of the four words.
     UnknownPriority(String),
+    /// There is more than one `x-priority`.
+    TwoPriorities,
     /// The body was not read to its end.
     Body(BodyError, BodyLimits),
     /// The scheduler gave no permit.
-    Refused(Refused, Rate),
+    Refused(Box<Refusal>),
     /// The upstream gave no answer; `retried` if it was asked more than once.
     Send { error: SendError, retried: bool },
     /// The upstream's quota refused it to the end.
@@ -79,6 +78,8 @@ impl Failure {
             metrics.requests.refused(reason).inc();
         }
         if let Some(mut exchange) = exchange {
+            let (trace_id, reason, status) = (exchange.trace_id(), reply.reason(), reply.status.as_u16());
+            tracing::debug!(target: "pacer::proxy", trace_id, reason, status, "{}", reply.message);
             exchange.answered(reply.status);
             exchange.ends(reply.end);
         }
@@ -95,7 +96,7 @@ impl Failure {
             Self::OddPath => Reply::unacceptable(
                 StatusCode::BAD_REQUEST,
                 "invalid_path",
-                "pacer forwards no path with `.` or `..` segments or a backslash: it could leave the upstream's base path",
+                "pacer forwards no path with `.` or `..` segments or a backslash, encoded or not: it could leave the upstream's base path",
             ),
             Self::Upgrade => Reply::unacceptable(
                 StatusCode::BAD_REQUEST,
@@ -107,8 +108,13 @@ impl Failure {
                 "unknown_priority",
                 format!("x-priority is {word:?}; accepted are urgent, high, normal, low in any case"),
             ),
+            Self::TwoPriorities => Reply::unacceptable(
+                StatusCode::BAD_REQUEST,
+                "unknown_priority",
+                "x-priority is there more than once; a request has one priority",
+            ),
             Self::Body(error, limits) => Reply::body(error, limits),
-            Self::Refused(refused, rate) => Reply::refused(refused, rate),
+            Self::Refused(refusal) => Reply::refused(&refusal),
             Self::Send { error, retried } => Reply::send(&error, retried),
             Self::RateLimited { answer, pause } => Reply {
                 pause: Some(pause),
@@ -164,15 +170,7 @@ impl Reply {
                     ),
                 )
             },
-            BodyError::Stalled => Self {
-                end: End::Refused(RefusalReason::BadRequest),
-                ..Self::failed(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "invalid_request_error",
-                    "body_timeout",
-                    "the request's body stopped coming",
-                )
-            },
+            BodyError::Stalled => Self::stalled(),
             BodyError::Broken => Self::unacceptable(
                 StatusCode::BAD_REQUEST,
                 "invalid_body",
@@ -181,43 +179,21 @@ impl Reply {
         }
     }
 
-    fn refused(refused: Refused, rate: Rate) -> Self {
-        let Refused { because, priority, waited, estimated_wait, position, retry_after } = refused;
-        let reason = reason(because);
-        let base = Self {
-            end: End::Refused(reason),
-            pause: Some(Pause::about(retry_after)),
-            place: Some((position, estimated_wait)),
+    fn stalled() -> Self {
+        Self {
+            end: End::Refused(RefusalReason::BadRequest),
             ..Self::failed(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate_limit_error",
-                "rate_limit_exceeded",
-                refusal_message(&refused, priority, waited, &rate),
+                StatusCode::REQUEST_TIMEOUT,
+                "invalid_request_error",
+                "body_timeout",
+                "the request's body stopped coming",
             )
-        };
-        match because {
-            RefusedBecause::QueueFull | RefusedBecause::WouldMissDeadline | RefusedBecause::TimedOut => base,
-            RefusedBecause::DeadlineUnreachable => {
-                Self { code: "deadline_unreachable", should_retry: Some(false), ..base }
-            }
-            RefusedBecause::UpstreamUnavailable => Self {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                kind: "server_error",
-                code: "upstream_unavailable",
-                ..base
-            },
-            RefusedBecause::Draining => Self {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                kind: "server_error",
-                code: "shutting_down",
-                pause: Some(Pause::exactly(reply::A_MOMENT)),
-                ..base
-            },
         }
     }
 
     fn send(error: &SendError, retried: bool) -> Self {
         let (status, code, message) = match error {
+            SendError::Stalled => return Self::stalled(),
             SendError::Connect(_) => {
                 (StatusCode::BAD_GATEWAY, "upstream_unreachable", "pacer cannot connect to the upstream")
             }
@@ -234,41 +210,4 @@ impl Reply {
         };
         Self { should_retry: retried.then_some(false), ..Self::failed(status, "server_error", code, message) }
     }
-}
-
-fn reason(because: RefusedBecause) -> RefusalReason {
-    match because {
-        RefusedBecause::QueueFull => RefusalReason::QueueFull,
-        RefusedBecause::WouldMissDeadline => RefusalReason::WouldMissDeadline,
-        RefusedBecause::DeadlineUnreachable => RefusalReason::DeadlineUnreachable,
-        RefusedBecause::TimedOut => RefusalReason::TimedOut,
-        RefusedBecause::UpstreamUnavailable => RefusalReason::UpstreamUnavailable,
-        RefusedBecause::Draining => RefusalReason::Draining,
-    }
-}
-
-/// Who refused, why, how long it waited, where it stood and by which policy.
-fn refusal_message(refused: &Refused, priority: Priority, waited: Duration, rate: &Rate) -> String {
-    let why = match refused.because {
-        RefusedBecause::QueueFull => "the queue is full",
-        RefusedBecause::WouldMissDeadline => "its turn would come after its deadline",
-        RefusedBecause::DeadlineUnreachable => {
-            "its turn would come after its deadline, now and for the next minute"
-        }
-        RefusedBecause::TimedOut => "it waited as long as it may",
-        RefusedBecause::UpstreamUnavailable => {
-            "the upstream is out of order and asked again only now and then"
-        }
-        RefusedBecause::Draining => "pacer is shutting down",
-    };
-    format!(
-        "pacer's rate limiter refused this {priority} request: {why}. It waited {waited:.1?} with {ahead} ahead \
-         of it and an estimated wait of {wait:.1?}; the policy allows {quota} requests per {window} s. \
-         Try again in {retry} ms.",
-        ahead = refused.position,
-        wait = refused.estimated_wait,
-        quota = rate.window_quota(),
-        window = rate.window.as_secs(),
-        retry = millis(refused.retry_after),
-    )
 }

@@ -3,8 +3,14 @@
 //! An [`Exchange`] begins when a request arrives and ends when it is dropped: after the last
 //! byte of the answer, or wherever the request was given up on the way. The log line and the
 //! counters are written there and nowhere else, so no path can forget or repeat them.
+//!
+//! A server that is told to end drops a request just as it does when the application hangs up;
+//! [`Closing`] tells the two apart.
+
+mod wait;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -16,6 +22,7 @@ use super::upstream::Patience;
 use crate::limiter::Priority;
 use crate::limiter::settings::{Settings, Timeouts};
 use crate::metrics::{Metrics, RefusalReason, RequestStatus};
+use wait::Wait;
 
 /// Longer model names are cut in the log: they are somebody else's text.
 const LONGEST_MODEL: usize = 128;
@@ -31,6 +38,12 @@ pub(super) enum End {
     Failed(&'static str),
     /// The upstream's answer broke off after it had begun.
     Broken,
+    /// The upstream was silent for too long in the middle of its answer.
+    IdleTimeout,
+    /// The answer took longer than the whole request may.
+    TotalTimeout,
+    /// The sidecar's shutdown did not wait for it.
+    CutOff,
     /// The application went away.
     ClientGone,
 }
@@ -42,8 +55,25 @@ impl End {
             Self::Refused(reason) => reason.as_str(),
             Self::Failed(code) => code,
             Self::Broken => "broken",
+            Self::IdleTimeout => "idle_timeout",
+            Self::TotalTimeout => "total_timeout",
+            Self::CutOff => "cut_off",
             Self::ClientGone => "client_gone",
         }
+    }
+}
+
+/// Whether requests that are dropped from now on are cut off by us.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Closing(Arc<AtomicBool>);
+
+impl Closing {
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -51,44 +81,57 @@ impl End {
 #[derive(Debug)]
 pub(super) struct Exchange {
     metrics: Arc<Metrics>,
+    closing: Closing,
     arrived: Instant,
     trace_id: String,
     /// `None` for a request the policy does not match.
     paced: Option<Priority>,
+    /// Where it asked for a permit, once it has.
+    lane: Option<Priority>,
     model: Option<String>,
     end: End,
     status: Option<StatusCode>,
-    queue_wait: Duration,
+    wait: Wait,
+    wait_measured: bool,
+    /// In `Observe`, how long it would have waited.
+    would_have_waited: Option<Duration>,
     attempts: u32,
     head_after: Option<Duration>,
     bytes_in: u64,
     upload: Option<Arc<Progress>>,
     bytes_out: u64,
     streaming: bool,
-    queued: bool,
     passthrough: bool,
 }
 
 impl Exchange {
     /// Begins the account of a request that arrives now.
-    pub(super) fn begin(metrics: Arc<Metrics>, headers: &HeaderMap, paced: Option<Priority>) -> Self {
+    pub(super) fn begin(
+        metrics: Arc<Metrics>,
+        closing: Closing,
+        headers: &HeaderMap,
+        paced: Option<Priority>,
+    ) -> Self {
         metrics.requests.in_flight.inc();
         Self {
             metrics,
+            closing,
             arrived: Instant::now(),
             trace_id: trace_id(headers),
             paced,
+            lane: None,
             model: None,
             end: End::ClientGone,
             status: None,
-            queue_wait: Duration::ZERO,
+            wait: Wait::default(),
+            wait_measured: false,
+            would_have_waited: None,
             attempts: 0,
             head_after: None,
             bytes_in: 0,
             upload: None,
             bytes_out: 0,
             streaming: false,
-            queued: false,
             passthrough: false,
         }
     }
@@ -116,11 +159,17 @@ impl Exchange {
     /// It asks for a permit in this lane.
     pub(super) fn queues(&mut self, priority: Priority) {
         self.paced = Some(priority);
-        self.queued = true;
+        self.lane = Some(priority);
     }
 
-    pub(super) fn waited(&mut self, queue_wait: Duration) {
-        self.queue_wait = queue_wait;
+    /// Sees how long `turn` lets it wait, be it to the end or not.
+    pub(super) async fn waits_for<T>(&mut self, turn: impl Future<Output = T>) -> T {
+        self.wait.during(turn).await
+    }
+
+    /// In `Observe`, what the permit says of the wait it spared the request.
+    pub(super) fn would_have_waited(&mut self, wait: Duration) {
+        self.would_have_waited = Some(wait);
     }
 
     /// It goes past the full queue.
@@ -135,7 +184,7 @@ impl Exchange {
 
     /// Its lane and how long it waited there, once it was ranked.
     pub(super) fn place(&self) -> Option<(Priority, Duration)> {
-        self.paced.filter(|_| self.queued).map(|priority| (priority, self.queue_wait))
+        self.lane.map(|priority| (priority, self.wait.total().unwrap_or_default()))
     }
 
     /// How long it may be waited for under `settings`.
@@ -145,13 +194,22 @@ impl Exchange {
     }
 
     /// Counts an attempt that is about to be sent.
-    pub(super) fn attempts(&mut self, queue_wait: Duration) {
+    pub(super) fn attempts(&mut self) {
         self.attempts += 1;
-        self.waited(queue_wait);
+    }
+
+    /// How many attempts were counted.
+    pub(super) fn attempted(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(super) fn trace_id(&self) -> &str {
+        &self.trace_id
     }
 
     /// Notes the head of the answer the application gets.
     pub(super) fn answered(&mut self, status: StatusCode) {
+        self.measure_wait();
         self.status = Some(status);
         self.head_after = Some(Instant::now() - self.arrived);
     }
@@ -168,6 +226,21 @@ impl Exchange {
         self.bytes_out += bytes as u64;
     }
 
+    /// Counts its wait, once there is no other turn to wait for. One that was refused at once, or sent past
+    /// the queue, did not wait.
+    fn measure_wait(&mut self) {
+        self.wait.stop();
+        if std::mem::replace(&mut self.wait_measured, true) {
+            return;
+        }
+        let was_granted = self.attempts > 0 && !self.passthrough;
+        if let Some((priority, wait)) = self.place()
+            && (was_granted || self.wait.total().is_some())
+        {
+            self.metrics.queue.latency(priority).observe(wait.as_secs_f64());
+        }
+    }
+
     /// Says how it ended; the account is settled on drop.
     pub(super) fn ends(&mut self, end: End) {
         self.end = end;
@@ -175,8 +248,9 @@ impl Exchange {
 
     fn request_status(&self) -> RequestStatus {
         match (self.end, self.status) {
-            (End::Broken | End::ClientGone, _) | (_, None) => RequestStatus::Error,
-            (_, Some(StatusCode::TOO_MANY_REQUESTS)) => RequestStatus::RateLimited,
+            (End::Relayed | End::Refused(_) | End::Failed(_), Some(StatusCode::TOO_MANY_REQUESTS)) => {
+                RequestStatus::RateLimited
+            }
             (End::Relayed, Some(status)) if !status.is_server_error() => RequestStatus::Success,
             _ => RequestStatus::Error,
         }
@@ -190,7 +264,9 @@ impl Exchange {
             priority = self.paced.map_or("unpaced", Priority::as_str),
             outcome,
             status = self.status.map(|status| status.as_u16()),
-            queue_wait_ms = millis(self.queue_wait),
+            queue_wait_ms = millis(self.wait.total().unwrap_or_default()),
+            would_have_waited_ms = self.would_have_waited.map(millis),
+            passthrough = self.passthrough.then_some(true),
             attempts = self.attempts,
             ttfb_ms = self.head_after.map(millis),
             duration_ms = millis(Instant::now() - self.arrived),
@@ -203,6 +279,10 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.measure_wait();
+        if self.end == End::ClientGone && self.closing.has_begun() {
+            self.end = End::CutOff;
+        }
         let requests = &self.metrics.requests;
         requests.in_flight.dec();
         if self.streaming {

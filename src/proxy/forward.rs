@@ -1,7 +1,6 @@
 //! The path of one request: read, match, rank, wait, send, relay.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -15,8 +14,8 @@ use super::attempts::{self, Call};
 use super::base::UpstreamBase;
 use super::body::{self, BodyError, Budget, Buffered};
 use super::deadline::{Came, deadline};
-use super::error::{BodyLimits, Failure};
-use super::exchange::Exchange;
+use super::error::{BodyLimits, Failure, Refusal};
+use super::exchange::{Closing, Exchange, millis};
 use super::headers::{self, Pace, Pause};
 use super::key::Key;
 use super::relay::relay;
@@ -24,9 +23,9 @@ use super::stamp::Outgoing;
 use super::upstream::{Outbound, Patience, SendError, Upstream, Url};
 use super::{hop_by_hop, matching, model};
 use crate::limiter::Priority;
-use crate::limiter::settings::Settings;
+use crate::limiter::settings::{Mode, Settings};
 use crate::metrics::Metrics;
-use crate::scheduler::{Scheduler, Wanted};
+use crate::scheduler::{Permit, Scheduler, Wanted};
 
 /// How much of an unknown priority is quoted back.
 const LONGEST_WORD: usize = 32;
@@ -41,6 +40,7 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     pub(super) scheduler: Scheduler,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
+    pub(super) closing: Closing,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -101,31 +101,29 @@ async fn answer(
     let deadline = deadline(came, settings.queue.lane(priority).max_wait, &head.headers);
     let deadline = exchange.patience(&settings).until.map_or(deadline, |until| until.min(deadline));
 
-    exchange.queues(priority);
-    let permit = shared.scheduler.acquire(Wanted { priority, arrived: came.whole, deadline }).await.map_err(
-        |refused| {
-            exchange.waited(refused.waited);
-            Failure::Refused(refused, settings.rate)
-        },
-    )?;
-    if permit.is_passthrough() {
-        exchange.passes_through();
-    }
+    let wanted = Wanted { priority, arrived: came.whole, deadline };
+    let permit = shared.turn(wanted, &settings, exchange).await?;
     let headers = outbound_headers(head.headers);
     let call = Call { method: head.method, url, headers, body, deadline };
     attempts::run(shared, &call, permit, exchange).await
 }
 
-/// The priority a request names, else `default`.
+/// The priority a request names, else `default`; naming nothing is naming none.
 fn wanted_priority(headers: &HeaderMap, default: Priority) -> Result<Priority, Failure> {
-    let Some(value) = headers.get(headers::PRIORITY_WANTED) else { return Ok(default) };
-    let word = String::from_utf8_lossy(value.as_bytes());
+    let values = headers.get_all(headers::PRIORITY_WANTED).iter().map(http::HeaderValue::as_bytes);
+    let mut words = values.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
+    let Some(word) = words.next() else { return Ok(default) };
+    if words.next().is_some() {
+        return Err(Failure::TwoPriorities);
+    }
+    let word = String::from_utf8_lossy(word);
     word.parse().map_err(|_| Failure::UnknownPriority(word.chars().take(LONGEST_WORD).collect()))
 }
 
 /// The request's headers without those of its connection, and without what is addressed to us.
 fn outbound_headers(mut headers: HeaderMap) -> HeaderMap {
     hop_by_hop::strip(&mut headers);
+    headers::strip_ours(&mut headers);
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, headers::PRIORITY_WANTED] {
         headers.remove(name);
     }
@@ -143,7 +141,41 @@ impl Shared {
         let default = settings.queue.default_priority;
         let paced = matching::paces_method(&settings.matching, &head.method)
             .then(|| wanted_priority(&head.headers, default).unwrap_or(default));
-        Exchange::begin(Arc::clone(&self.metrics), &head.headers, paced)
+        Exchange::begin(Arc::clone(&self.metrics), self.closing.clone(), &head.headers, paced)
+    }
+
+    /// Waits for the first turn of a request.
+    async fn turn(
+        &self,
+        wanted: Wanted,
+        settings: &Settings,
+        exchange: &mut Exchange,
+    ) -> Result<Permit, Failure> {
+        exchange.queues(wanted.priority);
+        self.tell_gate(exchange);
+        let permit = exchange.waits_for(self.scheduler.acquire(wanted)).await.map_err(|refused| {
+            let gate = self.scheduler.snapshot().gate;
+            Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate }))
+        })?;
+        if permit.is_passthrough() {
+            exchange.passes_through();
+        }
+        if settings.mode == Mode::Observe {
+            exchange.would_have_waited(permit.would_have_waited());
+        }
+        Ok(permit)
+    }
+
+    /// Tells whoever debugs that it is the upstream this request is about to wait for.
+    pub(super) fn tell_gate(&self, exchange: &Exchange) {
+        if !tracing::enabled!(target: "pacer::proxy", tracing::Level::DEBUG) {
+            return;
+        }
+        let gate = self.scheduler.snapshot().gate;
+        if !gate.is_zero() {
+            let (trace_id, gate_ms) = (exchange.trace_id(), millis(gate));
+            tracing::debug!(target: "pacer::proxy", trace_id, gate_ms, "the upstream asked for a pause");
+        }
     }
 
     async fn collect(&self, mut body: Body, headers: &HeaderMap) -> Result<Buffered, Failure> {
@@ -166,16 +198,21 @@ impl Shared {
         exchange: &mut Exchange,
     ) -> Result<Answered, Failure> {
         exchange.uploads(body.progress());
-        exchange.attempts(Duration::ZERO);
+        exchange.attempts();
         let outbound = Outbound { method: head.method, url, headers: outbound_headers(head.headers), body };
-        match self.send(outbound, exchange.patience(&self.settings())).await {
+        match self.send(outbound, exchange.patience(&self.settings()), exchange.trace_id()).await {
             Ok(answer) => Ok(Answered { answer, should_retry: None, pause: None }),
             Err(error) => Err(Failure::Send { error, retried: false }),
         }
     }
 
     /// Sends one request with the key in force, and measures.
-    pub(super) async fn send(&self, mut outbound: Outbound, patience: Patience) -> Result<Answer, SendError> {
+    pub(super) async fn send(
+        &self,
+        mut outbound: Outbound,
+        patience: Patience,
+        trace_id: &str,
+    ) -> Result<Answer, SendError> {
         if let Some(authorization) = self.key.authorization() {
             outbound.headers.insert(header::AUTHORIZATION, authorization);
         }
@@ -191,8 +228,10 @@ impl Shared {
                 Ok(Answer::new(response))
             }
             Err(error) => {
-                upstream.error(error.label()).inc();
-                tracing::warn!(%error, "the upstream gave no answer");
+                if let Some(label) = error.label() {
+                    upstream.error(label).inc();
+                    tracing::warn!(target: "pacer::proxy", trace_id, %error, "the upstream gave no answer");
+                }
                 Err(error)
             }
         }

@@ -27,6 +27,18 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 /// The longest pause every official SDK obeys; they replace a longer one by a guess of their own.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How the names of our own headers begin, [`PRIORITY_WANTED`] apart.
+const OURS: &str = "x-pacer-";
+
+/// Removes what others sent under our names, so that whoever reads them reads us.
+pub(super) fn strip_ours(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
 /// What every answer to a paced request says about the pace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -77,11 +89,19 @@ impl Pause {
         Self::exactly(pause + Duration::from_millis(random % room))
     }
 
+    /// The pause in whole seconds, as `retry-after` says it.
+    pub(super) fn seconds(self) -> u64 {
+        self.millis().div_ceil(1_000)
+    }
+
+    fn millis(self) -> u64 {
+        millis(self.0).max(1)
+    }
+
     /// Both spellings; neither is ever 0, which some clients read as "not said".
     pub(super) fn write(self, headers: &mut HeaderMap) {
-        let millis = millis(self.0).max(1);
-        headers.insert(RETRY_AFTER_MS, millis.into());
-        headers.insert(RETRY_AFTER, millis.div_ceil(1_000).into());
+        headers.insert(RETRY_AFTER_MS, self.millis().into());
+        headers.insert(RETRY_AFTER, self.seconds().into());
     }
 
     /// As [`Pause::write`], unless the answer says it already.

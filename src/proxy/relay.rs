@@ -121,7 +121,7 @@ impl http_body::Body for Relay {
     ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let this = &mut *self;
         if this.is_overdue(cx) {
-            this.ends(End::Broken);
+            this.ends(End::TotalTimeout);
             return Poll::Ready(Some(Err(CutOff::Total)));
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
@@ -147,7 +147,7 @@ impl http_body::Body for Relay {
                 Poll::Ready(Some(Err(broke_off.into())))
             }
             Poll::Pending => this.poll_idle(cx).map(|cut_off| {
-                this.ends(End::Broken);
+                this.ends(End::IdleTimeout);
                 Some(Err(cut_off))
             }),
         }

@@ -150,19 +150,19 @@ pub(super) struct Progress(Mutex<Upload>);
 struct Upload {
     /// When the connection last took a piece of the body.
     moved: Instant,
-    /// Whether the connection waits for the client to send more.
-    starved: bool,
+    /// Since when the connection waits for the client to send more, if it does.
+    starved: Option<Instant>,
     bytes: u64,
 }
 
 impl Progress {
     fn new(now: Instant) -> Self {
-        Self(Mutex::new(Upload { moved: now, starved: false, bytes: 0 }))
+        Self(Mutex::new(Upload { moved: now, starved: None, bytes: 0 }))
     }
 
     fn polled<E>(&self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>, now: Instant) {
         let mut upload = lock(&self.0);
-        upload.starved = polled.is_pending();
+        upload.starved = polled.is_pending().then(|| upload.starved.unwrap_or(now));
         if let Poll::Ready(frame) = polled {
             upload.moved = now;
             if let Some(Ok(frame)) = frame {
@@ -175,7 +175,12 @@ impl Progress {
     /// as long as it is the client that keeps it waiting.
     pub(super) fn silent_until(&self, idle: Duration, now: Instant) -> Instant {
         let upload = lock(&self.0);
-        if upload.starved { now + idle } else { upload.moved + idle }
+        if upload.starved.is_some() { now + idle } else { upload.moved + idle }
+    }
+
+    /// Since when it is the client that is waited for.
+    pub(super) fn starved_since(&self) -> Option<Instant> {
+        lock(&self.0).starved
     }
 
     /// Bytes handed to the connection.

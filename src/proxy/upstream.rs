@@ -15,6 +15,7 @@ use http_body::Body as _;
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep_until};
 
+use super::body;
 use super::stamp::{Outgoing, Progress, Unseen};
 
 pub(super) use reqwest::Url;
@@ -57,18 +58,22 @@ pub(super) enum SendError {
     /// The upstream stayed silent for too long.
     #[error("no answer in time")]
     Timeout,
+    /// The client stopped sending its body.
+    #[error("the client stopped sending")]
+    Stalled,
     /// The connection broke after the request was sent, or what came was no HTTP.
     #[error("broken connection: {0}")]
     Broken(String),
 }
 
 impl SendError {
-    /// The value of the metric's `status_code` label.
-    pub(super) fn label(&self) -> &'static str {
+    /// The value of the metric's `status_code` label; nothing where the upstream is not to blame.
+    pub(super) fn label(&self) -> Option<&'static str> {
         match self {
-            Self::Connect(_) => "connect",
-            Self::Timeout => "timeout",
-            Self::Broken(_) => "broken",
+            Self::Connect(_) => Some("connect"),
+            Self::Timeout => Some("timeout"),
+            Self::Stalled => None,
+            Self::Broken(_) => Some("broken"),
         }
     }
 }
@@ -134,7 +139,7 @@ impl Upstream {
                 Ok(answer) => Ok(answer.into()),
                 Err(error) => Err(why(error)),
             },
-            () = silence(&progress, patience) => Err(SendError::Timeout),
+            error = silence(&progress, patience) => Err(error),
         };
         if let (Some(unseen), Err(SendError::Connect(_))) = (unseen, &sent) {
             unseen.never_left();
@@ -143,18 +148,20 @@ impl Upstream {
     }
 }
 
-/// Ends when the upstream has been silent, or the request has lasted, for too long.
-async fn silence(progress: &Progress, patience: Patience) {
+/// Ends when the upstream or the client has been silent, or the request has lasted, for too long.
+async fn silence(progress: &Progress, patience: Patience) -> SendError {
     loop {
         let now = Instant::now();
         let silent = patience.idle.map(|idle| progress.silent_until(idle, now));
-        let Some(wake) = silent.into_iter().chain(patience.until).min() else {
-            return std::future::pending().await;
-        };
-        if wake <= now {
-            return;
+        let timeout = silent.into_iter().chain(patience.until).min();
+        if timeout.is_some_and(|at| at <= now) {
+            return SendError::Timeout;
         }
-        sleep_until(wake).await;
+        let stalled = progress.starved_since().unwrap_or(now) + body::SILENCE;
+        if stalled <= now {
+            return SendError::Stalled;
+        }
+        sleep_until(timeout.map_or(stalled, |at| at.min(stalled))).await;
     }
 }
 

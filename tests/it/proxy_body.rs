@@ -3,7 +3,7 @@
 use pacer::metrics::RefusalReason;
 
 use crate::support::sidecar::{call, head};
-use crate::support::{Answer, Sidecar, Upstream, soon};
+use crate::support::{Answer, Sidecar, Upstream, eventually, soon};
 
 fn body(length: usize) -> String {
     let frame = r#"{"model":"m","x":""}"#.len();
@@ -98,9 +98,12 @@ async fn a_client_that_leaves_mid_upload_gives_its_memory_back() {
     let upstream = Upstream::start([]).await;
     let sidecar = Sidecar::before(&upstream).await;
     let mut raw = sidecar.raw().await;
-    raw.write("POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf").await;
+    raw.write("POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n").await;
+    eventually("the head", || sidecar.metrics.requests.in_flight.get() == 1).await;
+    assert_eq!(sidecar.metrics.requests.buffered_bytes.get(), 0, "nothing came yet");
+    raw.write("half").await;
     let held = || sidecar.metrics.requests.buffered_bytes.get() == 1_000;
-    crate::support::eventually("the reservation", held).await;
+    eventually("the reservation", held).await;
     drop(raw);
     sidecar.is_idle().await;
     assert!(upstream.asked().is_empty());

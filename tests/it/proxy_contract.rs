@@ -76,6 +76,52 @@ async fn an_unknown_priority_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn two_priorities_are_refused_and_an_empty_one_is_none() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let reply = call(sidecar.post().header("x-priority", "low").header("x-priority", "high")).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "unknown_priority"));
+    assert!(reply.body.contains("more than once"), "{}", reply.body);
+    assert!(upstream.asked().is_empty());
+    for empty in ["", " "] {
+        let reply = call(sidecar.post().header("x-priority", empty)).await;
+        assert_eq!((reply.status, reply.header("x-pacer-priority")), (200, "normal"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_behind_a_closed_gate_blames_the_upstreams_pause() {
+    let upstream = Upstream::start([Answer::too_many().header("retry-after", "90")]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    assert_eq!(call(sidecar.post()).await.status, 429);
+    let reply = call(sidecar.post()).await;
+    assert_eq!((reply.status, reply.header("x-pacer-reason")), (429, "would_miss_deadline"));
+    assert!(reply.body.contains("the upstream asked for a pause"), "{}", reply.body);
+    assert!(!reply.body.contains("the policy allows"), "{}", reply.body);
+    let said = format!("Try again in {} s.", reply.header("retry-after"));
+    assert!(reply.body.contains(&said), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn an_upstream_out_of_order_is_no_rate_limit() {
+    let sidecar = Sidecar::builder("http://127.0.0.1:1/v1")
+        .settings(|it| {
+            it.retry.server_errors = 0;
+            it.queue.lanes[3].max_wait = Duration::from_millis(10);
+        })
+        .start()
+        .await;
+    for _ in 0..2 {
+        assert_eq!(call(sidecar.post()).await.code(), "upstream_unreachable");
+    }
+    let reply = call(sidecar.post().header("x-priority", "low")).await;
+    assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_unavailable"));
+    assert_eq!(reply.json()["error"]["type"], "server_error");
+    assert!(reply.body.contains("the upstream is out of order"), "{}", reply.body);
+    assert!(!reply.body.contains("limit"), "{}", reply.body);
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_where_the_policy_says_reject() {
     let upstream = Upstream::start([]).await;
     let sidecar = tight(&upstream)

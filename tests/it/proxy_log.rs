@@ -1,11 +1,15 @@
 //! One line and one count a request, however it ends.
 
+use std::time::Duration;
+
+use pacer::limiter::Priority;
+use pacer::limiter::settings::Mode;
 use pacer::metrics::RequestStatus;
 use serde_json::Value;
 
-use crate::support::logs::request_line;
-use crate::support::sidecar::{BODY, call, head};
-use crate::support::{Answer, Sidecar, Upstream, soon};
+use crate::support::logs::{proxy_lines, request_line};
+use crate::support::sidecar::{BODY, call, head, tight};
+use crate::support::{Answer, Sidecar, Upstream, eventually, process, soon};
 
 #[tokio::test]
 async fn the_line_of_a_served_request_says_everything_but_the_prompt() {
@@ -104,6 +108,112 @@ async fn a_client_that_left_before_the_answer_is_logged_without_a_status() {
 }
 
 #[tokio::test]
+async fn a_client_that_left_the_queue_is_logged_and_measured_with_its_wait() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = tight(&upstream).start().await;
+    let waits = || sidecar.metrics.queue.latency(Priority::Normal).get_sample_count();
+    assert_eq!(call(sidecar.post()).await.status, 200);
+    assert_eq!(waits(), 1, "served at once");
+    assert_eq!(call(sidecar.post().header("x-stainless-timeout", "1")).await.status, 429);
+    assert_eq!(waits(), 1, "refused at once");
+    let wait = async {
+        eventually("one waiting", || sidecar.waiting() == 1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    tokio::select! {
+        _ = sidecar.post().header("x-request-id", "log-waited").send() => panic!("an answer"),
+        () = wait => {}
+    }
+    let line = request_line("log-waited").await;
+    assert_eq!(line["outcome"], "client_gone");
+    assert!(line["queue_wait_ms"].as_u64().unwrap() >= 50, "{line}");
+    assert_eq!(waits(), 2, "left while waiting");
+}
+
+#[tokio::test]
+async fn passing_through_is_logged_and_is_no_wait() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = tight(&upstream).settings(|it| it.queue.max_depth = 0).start().await;
+    call(sidecar.post().header("x-request-id", "log-paced")).await;
+    call(sidecar.post().header("x-request-id", "log-passed")).await;
+    assert_eq!(request_line("log-paced").await.get("passthrough"), None);
+    assert_eq!(request_line("log-passed").await["passthrough"], true);
+    assert_eq!(sidecar.metrics.queue.latency(Priority::Normal).get_sample_count(), 1);
+}
+
+#[tokio::test]
+async fn observing_logs_the_wait_it_spares() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = tight(&upstream).settings(|it| it.mode = Mode::Observe).start().await;
+    call(sidecar.post().header("x-request-id", "log-first")).await;
+    call(sidecar.post().header("x-request-id", "log-second")).await;
+    assert_eq!(request_line("log-first").await["would_have_waited_ms"], 0);
+    let line = request_line("log-second").await;
+    assert!(line["would_have_waited_ms"].as_u64().unwrap() > 50_000, "{line}");
+}
+
+#[tokio::test]
+async fn a_timer_that_ends_a_stream_is_named() {
+    let short = Some(Duration::from_millis(300));
+    for (id, idle, total, outcome) in
+        [("log-idle", short, None, "idle_timeout"), ("log-total", None, short, "total_timeout")]
+    {
+        let (stream, answer) = Answer::stream(200);
+        let upstream = Upstream::start([answer]).await;
+        let sidecar = Sidecar::builder(&upstream.base())
+            .settings(|it| {
+                it.timeouts.idle = idle;
+                it.timeouts.total = total;
+            })
+            .start()
+            .await;
+        let response = head(sidecar.post().header("x-request-id", id)).await;
+        assert!(soon("the break", response.bytes()).await.is_err());
+        assert_eq!(request_line(id).await["outcome"], outcome);
+        drop(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_request_the_shutdown_cuts_off_did_not_leave() {
+    let (stream, answer) = Answer::stream(200);
+    let upstream = Upstream::start([answer]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let response = head(sidecar.post().header("x-request-id", "log-cut")).await;
+    sidecar.proxy.close();
+    drop(response);
+    assert_eq!(request_line("log-cut").await["outcome"], "cut_off");
+    drop(stream);
+}
+
+#[tokio::test]
+async fn whoever_debugs_sees_retries_pauses_and_refusals_of_a_request() {
+    let upstream = Upstream::start([Answer::too_many().header("retry-after", "90")]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    sidecar.set(|it| it.queue.lanes[2].max_wait = Duration::from_secs(3_600));
+    tokio::select! {
+        _ = sidecar.post().header("x-request-id", "debug-retry").send() => panic!("an answer"),
+        () = eventually("it to wait again", || sidecar.waiting() == 1) => {}
+    }
+    let [retry] = proxy_lines("debug-retry").try_into().expect("one event");
+    assert_eq!((&retry["reason"], &retry["attempt"]), (&"rate_limited".into(), &1.into()));
+    assert_eq!((&retry["pause_ms"], &retry["level"]), (&90_000.into(), &"DEBUG".into()));
+
+    call(sidecar.post().header("x-request-id", "debug-gate").header("x-stainless-timeout", "1")).await;
+    let [gate, refusal] = proxy_lines("debug-gate").try_into().expect("two events");
+    assert!(gate["gate_ms"].as_u64().unwrap() > 60_000, "{gate}");
+    assert_eq!((&refusal["status"], &refusal["level"]), (&429.into(), &"DEBUG".into()));
+}
+
+#[tokio::test]
+async fn the_warning_of_no_answer_names_its_request() {
+    let upstream = Upstream::start([Answer::Slam]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    call(sidecar.post().header("x-request-id", "warn-slam")).await;
+    assert!(proxy_lines("warn-slam").iter().any(|line| line["level"] == "WARN"));
+}
+
+#[tokio::test]
 async fn an_unpaced_request_is_logged_as_such_with_its_bytes() {
     let upstream = Upstream::start([]).await;
     let sidecar = Sidecar::before(&upstream).await;
@@ -112,4 +222,20 @@ async fn an_unpaced_request_is_logged_as_such_with_its_bytes() {
     let line = request_line("log-put").await;
     assert_eq!((&line["priority"], &line["bytes_in"]), (&"unpaced".into(), &Value::from(BODY.len())));
     assert_eq!(line.get("model"), None);
+}
+
+#[test]
+fn the_end_of_the_grace_period_cuts_off_and_says_so() {
+    let upstream = process::Upstream::start();
+    let sidecar = process::Sidecar::start(
+        &["--upstream", &upstream.url(), "--drain-seconds=1", "--log-level=info"],
+        &[],
+    );
+    let call = process::Call::chat(sidecar.proxy);
+    let unanswered = upstream.next();
+    sidecar.signal("TERM");
+    let (_, lines) = sidecar.wait();
+    let line = lines.iter().find(|line| line["target"] == "pacer::request").expect("a request line");
+    assert_eq!(line["outcome"], "cut_off", "{line}");
+    drop((call, unanswered));
 }

@@ -111,15 +111,13 @@ impl Reply {
         json!({ "error": error }).to_string().into_bytes()
     }
 
-    fn reason(&self) -> &'static str {
-        match self.end {
-            End::Refused(reason) => reason.as_str(),
-            End::Relayed | End::Failed(_) | End::Broken | End::ClientGone
-                if self.code == "rate_limit_exceeded" =>
-            {
-                "upstream_rate_limited"
-            }
-            End::Relayed | End::Failed(_) | End::Broken | End::ClientGone => self.code,
+    pub(super) fn reason(&self) -> &'static str {
+        if let End::Refused(reason) = self.end {
+            reason.as_str()
+        } else if self.code == "rate_limit_exceeded" {
+            "upstream_rate_limited"
+        } else {
+            self.code
         }
     }
 }

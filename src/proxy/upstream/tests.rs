@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::Version;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
@@ -186,4 +187,17 @@ async fn an_error_does_not_show_the_query() {
     outbound.url = "http://127.0.0.1:1/v1/x?key=secret".parse().unwrap();
     let error = upstream.send(outbound, FOR_EVER).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_sending_is_given_up_after_the_same_time_as_everywhere() {
+    let mut body = Outgoing::streamed(Body::from_stream(futures_util::stream::pending::<
+        Result<Bytes, std::io::Error>,
+    >()));
+    let progress = body.progress();
+    assert!(body.frame().now_or_never().is_none(), "the client is silent");
+    let began = Instant::now();
+    let patience = Patience { idle: Some(Duration::from_secs(5)), until: None };
+    assert!(matches!(silence(&progress, patience).await, SendError::Stalled));
+    assert_eq!((Instant::now() - began).as_secs(), body::SILENCE.as_secs());
 }

@@ -9,13 +9,14 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{CANARY, eventually};
 
-/// Keeps the request lines and remembers whether the canary was seen.
+/// Keeps the lines of requests and remembers whether the canary was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
     requests: Vec<Value>,
+    proxy: Vec<Value>,
     leaks: Vec<String>,
 }
 
@@ -32,6 +33,8 @@ impl Watch {
         }
         if line.contains("pacer::request") {
             seen.requests.push(serde_json::from_str(line).unwrap());
+        } else if line.contains("\"pacer::proxy\"") {
+            seen.proxy.push(serde_json::from_str(line).unwrap());
         }
     }
 }
@@ -83,4 +86,10 @@ pub(crate) async fn request_line(trace_id: &str) -> Value {
     eventually("the request's log line", || !lines().is_empty()).await;
     let [line] = lines().try_into().expect("one line a request");
     line
+}
+
+/// What else the proxy said of this request so far.
+pub(crate) fn proxy_lines(trace_id: &str) -> Vec<Value> {
+    let seen = watch().0.lock().unwrap();
+    seen.proxy.iter().filter(|line| line["trace_id"] == trace_id).cloned().collect()
 }
