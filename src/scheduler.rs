@@ -115,7 +115,7 @@ impl Scheduler {
 
     /// Refuses everybody who still waits, and whoever still comes, with `Draining`.
     pub fn refuse_waiting(&self) {
-        self.shared.change(|state, _| state.close());
+        self.shared.close();
     }
 
     /// What is left of the window now.

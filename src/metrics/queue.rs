@@ -33,7 +33,7 @@ impl QueueMetrics {
         let depth =
             families.int_gauge_vec("sidecar_queue_depth", "Requests waiting for their turn.", &["priority"]);
         let latency =
-            HistogramOpts::new("sidecar_queue_latency_seconds", "How long requests waited for their turn.")
+            HistogramOpts::new("sidecar_queue_latency_seconds", "How long requests waited for their turn: 0 for one served at once; one refused at once or passed through is not counted.")
                 .buckets(LATENCY_BUCKETS.to_vec());
         Self {
             depth: names.map(|name| depth.with_label_values(&[name])),

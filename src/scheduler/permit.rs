@@ -59,9 +59,7 @@ impl Permit {
     /// Ends the attempt and waits for another one at the head of the lane, with the same deadline.
     pub async fn requeue(mut self, outcome: Outcome) -> Result<Self, Refused> {
         let pause = self.end(outcome);
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
+        self.shared.pause(pause).await;
         let grant = self.grant;
         let entry =
             self.shared.enter(self.arrived, |state, answer, now| state.readmit(answer, grant, now))?;

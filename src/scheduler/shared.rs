@@ -1,11 +1,12 @@
 //! The one mutex, what it guards, and the only way to change it.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::permit::Permit;
 use super::ticket::{Entry, Ticket};
@@ -77,10 +78,6 @@ impl State {
         }
     }
 
-    pub(super) fn close(&mut self) {
-        self.phase = Phase::Closed;
-    }
-
     /// Does all that can be done now; returns the answers and when there is something to do next.
     fn drive(&mut self, now: StdInstant) -> (Vec<Mail>, Option<StdInstant>) {
         let mut mail = Vec::new();
@@ -104,6 +101,7 @@ impl State {
 pub(super) struct Shared {
     state: Mutex<State>,
     wake: Notify,
+    closing: Notify,
     alive: AtomicBool,
     started: Instant,
     /// Milliseconds from `started` to the task's last beat.
@@ -118,6 +116,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             wake: Notify::new(),
+            closing: Notify::new(),
             alive: AtomicBool::new(true),
             started,
             last_beat: AtomicU64::new(0),
@@ -158,6 +157,25 @@ impl Shared {
     /// Waits until the time returned by [`Shared::arm`] is too late.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
+    }
+
+    /// Refuses everybody who waits, pauses or still comes.
+    pub(super) fn close(self: &Arc<Self>) {
+        self.change(|state, _| state.phase = Phase::Closed);
+        self.closing.notify_waiters();
+    }
+
+    /// Waits for `pause`, or until nobody is served any more.
+    pub(super) async fn pause(&self, pause: Duration) {
+        let mut closing = pin!(self.closing.notified());
+        closing.as_mut().enable();
+        if pause.is_zero() || self.lock().phase == Phase::Closed {
+            return;
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = closing => {}
+        }
     }
 
     /// Looks without changing anything.

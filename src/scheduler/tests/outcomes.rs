@@ -105,6 +105,18 @@ async fn busy_workers_of_one_model_hold_nobody_else_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_ends_when_nobody_is_served_any_more() {
+    let (scheduler, _policy) = start(mk_settings());
+    let busy = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let before = Instant::now();
+    let again = spawn(busy.requeue(Outcome::Exhausted { pause: Duration::from_secs(10) }));
+    tokio::task::yield_now().await;
+    scheduler.refuse_waiting();
+    let refused = again.await.unwrap().unwrap_err();
+    assert_eq!((refused.because, Instant::now()), (RefusedBecause::Draining, before));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_cannot_be_served_in_an_outage_is_told_that_it_is_one() {
     let (scheduler, _policy) = start(mk_settings());
     let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
