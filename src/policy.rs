@@ -17,6 +17,7 @@ use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -64,39 +65,41 @@ pub struct Report {
     pub not_in_force: Vec<String>,
 }
 
+/// Announces the source and returns the future that follows it.
+pub type Follow = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
 /// Reads the source for the first time, so that what is wrong with it is known before a port is bound.
 ///
-/// The future announces the source in the log and follows it. It never ends by itself and keeps the feed's channels
-/// open: run it until the sidecar ends.
+/// The function announces the source in the log, once nothing else can go wrong, and returns the future that follows
+/// it. That never ends by itself and keeps the feed's channels open: run it until the sidecar ends.
 ///
 /// # Errors
 /// The file cannot be read or holds no acceptable policy.
-pub fn start(
-    source: Source,
-    bootstrap: Settings,
-    metrics: Arc<Metrics>,
-) -> Result<(Feed, BoxFuture<'static, ()>), Error> {
+pub fn start(source: Source, bootstrap: Settings, metrics: Arc<Metrics>) -> Result<(Feed, Follow), Error> {
     match source {
         Source::Environment => {
             let publisher = Publisher::new(PolicySource::Environment, bootstrap, metrics);
             let feed = publisher.feed();
-            let kept_open = async move {
+            let follow = move || {
                 publisher.announce_bootstrap();
-                future::pending::<()>().await;
-                drop(publisher);
+                let kept_open = async move {
+                    future::pending::<()>().await;
+                    drop(publisher);
+                };
+                kept_open.boxed()
             };
-            Ok((feed, Box::pin(kept_open)))
+            Ok((feed, Box::new(follow)))
         }
         Source::File(path) => {
             let (file, policy) = file::open(path)?;
             let publisher = Publisher::new(PolicySource::File, bootstrap, metrics);
             let first = publisher.begin(policy);
             let feed = publisher.feed();
-            let follow = async move {
+            let follow = move || {
                 publisher.announce(&first);
-                file::follow(file, publisher).await;
+                file::follow(file, publisher).boxed()
             };
-            Ok((feed, Box::pin(follow)))
+            Ok((feed, Box::new(follow)))
         }
     }
 }

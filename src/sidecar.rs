@@ -94,7 +94,7 @@ impl Sidecar {
             served: CancellationToken::new(),
             _end_on_drop: end_on_drop,
         };
-        sidecar.drain.spawn(follow);
+        sidecar.drain.spawn(follow());
         sidecar.drain.spawn(dispatch);
         sidecar.drain.spawn(refresh);
         sidecar.drain.spawn(check);

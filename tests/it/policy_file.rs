@@ -28,8 +28,9 @@ impl Followed {
         fs::write(dir.path().join("policy.yaml"), text).unwrap();
         let metrics = Arc::new(Metrics::new("test"));
         let source = Source::File(dir.path().join("policy.yaml"));
-        let (feed, mut task) = policy::start(source, Settings::default(), Arc::clone(&metrics)).unwrap();
+        let (feed, follow) = policy::start(source, Settings::default(), Arc::clone(&metrics)).unwrap();
         // So that what it starts with is announced.
+        let mut task = follow();
         assert!((&mut task).now_or_never().is_none(), "the task ended");
         Self { dir, feed, task, metrics }
     }
@@ -178,13 +179,13 @@ async fn the_swapped_symlink_of_a_mounted_config_map_is_followed() {
 
     let source = Source::File(dir.path().join("policy.yaml"));
     let metrics = Arc::new(Metrics::new("test"));
-    let (mut feed, task) = policy::start(source, Settings::default(), metrics).unwrap();
+    let (mut feed, follow) = policy::start(source, Settings::default(), metrics).unwrap();
     version("..2", &policy(70, 2));
     link("..2");
     fs::remove_dir_all(dir.path().join("..1")).unwrap();
     tokio::select! {
         changed = feed.settings.changed() => changed.unwrap(),
-        () = task => unreachable!("the task ended"),
+        () = follow() => unreachable!("the task ended"),
     }
     assert_eq!(feed.settings.borrow().rate.requests_per_minute, 70);
 }
@@ -259,7 +260,7 @@ async fn without_a_policy_the_bootstrap_settings_stay_and_the_feed_stays_open() 
     let metrics = Arc::new(Metrics::new("test"));
     let mut bootstrap = Settings::default();
     bootstrap.rate.requests_per_minute = 7;
-    let (mut feed, task) = policy::start(Source::Environment, bootstrap.clone(), metrics).unwrap();
+    let (mut feed, follow) = policy::start(Source::Environment, bootstrap.clone(), metrics).unwrap();
     let report = feed.report.borrow().clone();
     assert_eq!((report.source, &report.name), (PolicySource::Environment, &None));
     assert_eq!(report.not_in_force.len(), 1);
@@ -269,7 +270,7 @@ async fn without_a_policy_the_bootstrap_settings_stay_and_the_feed_stays_open() 
     let waited = tokio::time::timeout(Duration::from_secs(3600), async {
         tokio::select! {
             _ = changed => (),
-            () = task => (),
+            () = follow() => (),
         }
     });
     assert!(waited.await.is_err(), "neither a change nor a closed channel");
