@@ -8,6 +8,7 @@ mod reply;
 
 use axum::body::Body;
 use http::{Response, StatusCode};
+use http_body::Body as _;
 
 use super::answer::Answer;
 use super::base::NoTarget;
@@ -82,6 +83,9 @@ impl Failure {
             tracing::debug!(target: "pacer::proxy", trace_id, reason, status, "{}", reply.message);
             exchange.answered(reply.status);
             exchange.ends(reply.end);
+            let response = reply.into_response(pace);
+            exchange.sent(response.body().size_hint().lower());
+            return response;
         }
         reply.into_response(pace)
     }

@@ -222,8 +222,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.bytes_out += bytes as u64;
+    pub(super) fn sent(&mut self, bytes: u64) {
+        self.bytes_out += bytes;
     }
 
     /// Counts its wait, once there is no other turn to wait for. One that was refused at once, or sent past

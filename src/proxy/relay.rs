@@ -130,7 +130,7 @@ impl http_body::Body for Relay {
                     idle.armed = false;
                 }
                 if let Some(exchange) = &mut this.exchange {
-                    exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                    exchange.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
                 }
                 if this.body.is_end_stream() {
                     // With a known length the server asks for nothing after the last byte.

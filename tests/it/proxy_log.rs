@@ -47,8 +47,9 @@ async fn the_trace_id_is_that_of_the_traceparent() {
 async fn a_refusal_is_logged_with_its_reason() {
     let upstream = Upstream::start([]).await;
     let sidecar = Sidecar::before(&upstream).await;
-    call(sidecar.post().header("x-request-id", "log-refused").header("x-priority", "vip")).await;
+    let answer = call(sidecar.post().header("x-request-id", "log-refused").header("x-priority", "vip")).await;
     let line = request_line("log-refused").await;
+    assert_eq!(line["bytes_out"], answer.body.len(), "our own answers have a length, too");
     assert_eq!((&line["outcome"], &line["status"]), (&"bad_request".into(), &400.into()));
     assert_eq!(line["attempts"], 0);
 }
