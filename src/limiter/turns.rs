@@ -182,4 +182,33 @@ mod tests {
         lanes[Priority::Low].remove(&mut pool, low);
         assert_eq!(turns.before(Priority::Normal, 1_000, &lanes), 1_000);
     }
+
+    #[test]
+    fn no_lane_saves_up_more_than_two_turns() {
+        let mut turns = mk_turns();
+        for _ in 0..1_000 {
+            turns.want(Priority::Low);
+            serve(&mut turns, [true, false, false, false], 1);
+        }
+        assert_eq!(serve(&mut turns, [true, false, false, true], 10), [8, 0, 0, 2]);
+    }
+
+    #[test]
+    fn wanting_once_earns_the_share_of_one_turn() {
+        let mut turns = mk_turns();
+        turns.want(Priority::Low);
+        serve(&mut turns, [true, false, false, false], 100);
+        assert_eq!(serve(&mut turns, [true, false, false, true], 1), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn of_two_lanes_owed_a_turn_the_less_urgent_goes_first() {
+        let mut turns = mk_turns();
+        for _ in 0..20 {
+            turns.want(Priority::High);
+            turns.want(Priority::Low);
+            serve(&mut turns, [true, false, false, false], 1);
+        }
+        assert_eq!(serve(&mut turns, [true, true, false, true], 1), [0, 0, 0, 1]);
+    }
 }
