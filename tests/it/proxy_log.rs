@@ -1,5 +1,7 @@
 //! One line and one count a request, however it ends.
 
+use std::time::Duration;
+
 use pacer::metrics::RequestStatus;
 use serde_json::Value;
 
@@ -112,4 +114,25 @@ async fn an_unpaced_request_is_logged_as_such_with_its_bytes() {
     let line = request_line("log-put").await;
     assert_eq!((&line["priority"], &line["bytes_in"]), (&"unpaced".into(), &Value::from(BODY.len())));
     assert_eq!(line.get("model"), None);
+}
+
+#[tokio::test]
+async fn a_stream_that_fell_silent_is_logged_as_broken() {
+    let (stream, answer) = Answer::stream(200);
+    let upstream = Upstream::start([answer]).await;
+    let idle = Some(Duration::from_millis(300));
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.timeouts.idle = idle).start().await;
+    let response = head(sidecar.post().header("x-request-id", "log-silent")).await;
+    stream.push("x").await;
+    assert!(soon("the break", response.bytes()).await.is_err());
+    assert_eq!(request_line("log-silent").await["outcome"], "broken");
+}
+
+#[tokio::test]
+async fn a_long_model_name_is_cut_in_the_log() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let body = format!(r#"{{"model":"{}"}}"#, "m".repeat(1_000));
+    call(sidecar.post().header("x-request-id", "log-model").body(body)).await;
+    assert_eq!(request_line("log-model").await["model"], "m".repeat(128));
 }
