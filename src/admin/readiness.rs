@@ -96,4 +96,11 @@ mod tests {
         readiness.set_draining();
         assert_eq!(readiness.check(), Err(Unready::Draining));
     }
+
+    #[test]
+    fn a_sidecar_told_to_drain_before_it_started_is_draining() {
+        let readiness = Readiness::default();
+        readiness.set_draining();
+        assert_eq!(readiness.check(), Err(Unready::Draining));
+    }
 }

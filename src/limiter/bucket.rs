@@ -182,4 +182,20 @@ mod tests {
         bucket.take();
         assert_eq!(bucket.ready_at(4, 0, 12 * SECOND), 19_500_000_000);
     }
+
+    #[test]
+    fn the_quota_bounds_what_a_quiet_time_earns() {
+        let mut bucket = TokenBucket::cold(60 * SECOND, 4, 10, 0);
+        bucket.refill(3600 * SECOND);
+        assert!((bucket.tokens() - 4.0).abs() < f64::EPSILON, "a burst of ten would break the window");
+    }
+
+    #[test]
+    fn a_token_taken_before_an_edit_goes_back_as_one_token() {
+        let mut bucket = mk_bucket();
+        let taken = bucket.take();
+        bucket.reconfigure(30 * SECOND, 40, 40, 0);
+        bucket.give_back(taken);
+        assert!((bucket.tokens() - 1.0).abs() < f64::EPSILON, "{} tokens", bucket.tokens());
+    }
 }

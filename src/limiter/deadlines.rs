@@ -41,4 +41,10 @@ impl Deadlines {
             self.heap.shrink_to(2 * waiting + REBUILD_ABOVE);
         }
     }
+
+    /// Keys held, the stale ones included.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.heap.len()
+    }
 }

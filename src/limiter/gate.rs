@@ -289,4 +289,31 @@ mod tests {
         gate.accepted(0);
         assert!(!gate.waits_for_probe());
     }
+
+    #[test]
+    fn an_acceptance_ends_the_row_of_503s() {
+        let (attempt, _) = mk_keys();
+        let mut gate = Gate::new(1);
+        gate.unavailable(attempt, None, 0);
+        gate.accepted(0);
+        assert_eq!(
+            (gate.unavailable(attempt, None, 0), gate.open_at()),
+            (SECOND, 0),
+            "it is the first again"
+        );
+        gate.unavailable(attempt, None, 0);
+        assert!(gate.is_outage());
+        gate.accepted(0);
+        assert!(!gate.is_outage());
+    }
+
+    #[test]
+    fn a_burst_refused_together_is_one_refusal() {
+        let mut gate = Gate::new(1);
+        assert!(gate.refused(0, None, PACE, SECOND));
+        for _ in 0..9 {
+            assert!(!gate.refused(0, None, PACE, SECOND), "it left before anybody knew");
+        }
+        assert!(gate.open_at() <= SECOND + PACE * 115 / 100, "the back-off has not doubled");
+    }
 }

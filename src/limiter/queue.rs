@@ -120,3 +120,34 @@ impl<W> WaitQueue<W> {
         self.turns.want(priority);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_standing(serial: u64, deadline: Nanos) -> Standing {
+        Standing { priority: Priority::Normal, deadline, serial }
+    }
+
+    #[test]
+    fn who_left_early_is_forgotten_and_who_waits_keeps_a_deadline() {
+        let mut queue = WaitQueue::new(PerPriority::default());
+        let patient = queue.push((), mk_standing(0, 1_000_000));
+        for serial in 1..10_000 {
+            let key = queue.push((), mk_standing(serial, 1_000_000 + serial));
+            queue.remove(key);
+        }
+        assert!(queue.deadlines.held() < 100, "{} deadlines for one who waits", queue.deadlines.held());
+        assert_eq!(queue.first_deadline(), Some((1_000_000, patient)));
+    }
+
+    #[test]
+    fn who_comes_back_does_not_overtake_who_was_admitted_before() {
+        let mut queue = WaitQueue::new(PerPriority::default());
+        queue.push("first", mk_standing(0, 10));
+        queue.push_returned("second", mk_standing(1, 10));
+        queue.push("third", mk_standing(2, 10));
+        let order = [(); 3].map(|()| queue.pop().unwrap().who);
+        assert_eq!(order, ["first", "second", "third"]);
+    }
+}

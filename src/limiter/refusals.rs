@@ -81,4 +81,15 @@ mod tests {
         assert!((window.ratio(62_999) - 1.0).abs() < f64::EPSILON, "one departure and its refusal are left");
         assert!(window.ratio(63_000).abs() < f64::EPSILON);
     }
+
+    #[test]
+    fn an_edit_that_keeps_the_length_keeps_the_counts() {
+        let mut window = RefusalWindow::new(60_000);
+        window.departed(0);
+        window.refused(0);
+        window.reconfigure(60_000);
+        assert!((window.ratio(0) - 1.0).abs() < f64::EPSILON);
+        window.reconfigure(120_000);
+        assert!(window.ratio(0).abs() < f64::EPSILON, "slots of another length cannot be compared");
+    }
 }

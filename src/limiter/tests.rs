@@ -1,5 +1,6 @@
 //! Claims about the limiter as a whole: invariants over random traces, and the promises in figures.
 
+mod accounts;
 mod figures;
 mod invariants;
 mod model;

@@ -2,10 +2,12 @@
 //!
 //! A lane that waits while another is served earns its share of a turn each time; with a
 //! whole turn earned it is served before more urgent ones, and a turn is spent each time it
-//! is served. Over any stretch in which it waits it so gets at least `share / (1 + share)` of
-//! the turns (rate-control invariant 11). Wanting counts like waiting: a request that was
-//! turned away because it would have come too late keeps its lane's claim alive, or a lane
-//! with a short wait would never earn a turn.
+//! is served. Of several lanes that are owed a turn the least urgent goes first: it earns the
+//! most slowly. Over any stretch in which a lane waits it so gets at least
+//! `share / (1 + share)` of the turns (rate-control invariant 11).
+//!
+//! Wanting counts like waiting: a request that was turned away because it would have come
+//! too late keeps its lane's claim alive, or a lane with a short wait would never earn a turn.
 
 use super::lane::Lane;
 use super::priority::{PerPriority, Priority};
@@ -181,5 +183,34 @@ mod tests {
         );
         lanes[Priority::Low].remove(&mut pool, low);
         assert_eq!(turns.before(Priority::Normal, 1_000, &lanes), 1_000);
+    }
+
+    #[test]
+    fn no_lane_saves_up_more_than_two_turns() {
+        let mut turns = mk_turns();
+        for _ in 0..1_000 {
+            turns.want(Priority::Low);
+            serve(&mut turns, [true, false, false, false], 1);
+        }
+        assert_eq!(serve(&mut turns, [true, false, false, true], 10), [8, 0, 0, 2]);
+    }
+
+    #[test]
+    fn wanting_once_earns_the_share_of_one_turn() {
+        let mut turns = mk_turns();
+        turns.want(Priority::Low);
+        serve(&mut turns, [true, false, false, false], 100);
+        assert_eq!(serve(&mut turns, [true, false, false, true], 1), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn of_two_lanes_owed_a_turn_the_less_urgent_goes_first() {
+        let mut turns = mk_turns();
+        for _ in 0..20 {
+            turns.want(Priority::High);
+            turns.want(Priority::Low);
+            serve(&mut turns, [true, false, false, false], 1);
+        }
+        assert_eq!(serve(&mut turns, [true, true, false, true], 1), [0, 0, 0, 1]);
     }
 }

@@ -170,4 +170,24 @@ mod tests {
         assert_eq!(window.free_at(0, 20), Some(20));
         assert_eq!(window.empty_in(20), 90);
     }
+
+    #[test]
+    fn no_more_departures_are_remembered_than_one_window_may_hold() {
+        let mut window = RollingWindow::new(Nanos::MAX, 3);
+        window.reconfigure(1, 3, 0);
+        let more_than_one_window = MOST_REMEMBERED as u64 + 10;
+        for at in 0..more_than_one_window {
+            window.reserve();
+            window.depart(at);
+        }
+        window.prune(more_than_one_window);
+        assert_eq!((window.used(), window.departed.len()), (0, MOST_REMEMBERED));
+    }
+
+    #[test]
+    fn the_log_of_a_busy_window_gives_its_memory_back() {
+        let mut window = mk_window(&vec![0; 100_000]);
+        window.prune(100);
+        assert!(window.departed.capacity() <= SLACK, "{}", window.departed.capacity());
+    }
 }

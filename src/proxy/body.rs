@@ -269,4 +269,11 @@ mod tests {
         discard(&mut body).await;
         assert_eq!(gauge.get(), 0);
     }
+
+    #[tokio::test]
+    async fn a_chunked_body_never_reserves_more_than_one_body_may_hold() {
+        let (budget, gauge) = budget(100);
+        let body = collect(&mut chunked(&[60]), 100, &budget).await.unwrap();
+        assert_eq!((body.bytes().len(), gauge.get()), (60, 100));
+    }
 }

@@ -301,3 +301,19 @@ impl Drop for Exchange {
 pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_total_time_counts_from_the_arrival_whatever_the_request_waited_for() {
+        let exchange =
+            Exchange::begin(Arc::new(Metrics::new("test")), Closing::default(), &HeaderMap::new(), None);
+        let mut settings = Settings::default();
+        settings.timeouts.total = Some(Duration::from_secs(30));
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let until = exchange.patience(&settings).until.unwrap();
+        assert_eq!(until - Instant::now(), Duration::from_secs(10));
+    }
+}

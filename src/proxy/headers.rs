@@ -196,4 +196,14 @@ mod tests {
         assert_eq!(theirs[REMAINING], "3");
         assert!(!theirs.contains_key(LIMIT));
     }
+
+    #[test]
+    fn what_the_upstream_says_about_coming_back_is_kept_in_either_spelling() {
+        for name in [RETRY_AFTER, RETRY_AFTER_MS] {
+            let theirs = HeaderMap::from_iter([(name, text("7"))]);
+            let mut headers = theirs.clone();
+            Pause::exactly(Duration::from_secs(20)).write_if_unsaid(&mut headers);
+            assert_eq!(headers, theirs);
+        }
+    }
 }

@@ -163,3 +163,13 @@ async fn no_interleaving_of_enqueue_cancel_wake_and_reconfigure_loses_a_wake_up(
     }
     assert!(explored > 10_000, "only {explored} interleavings");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_settings_have_ended_goes_back_to_sleep() {
+    let World { policy, mut tasks, .. } = World::new();
+    drop(policy);
+    tasks.truncate(1);
+    tasks[0].poll();
+    tokio::task::yield_now().await;
+    assert!(!tasks[0].is_runnable(), "it would spin for ever");
+}

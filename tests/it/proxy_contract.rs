@@ -251,3 +251,37 @@ async fn the_longest_wait_is_that_of_the_lane_and_is_live() {
         () = eventually("one waiting", || sidecar.waiting() == 1) => {}
     }
 }
+
+#[tokio::test]
+async fn a_429_without_a_time_whose_next_turn_is_too_late_says_when_that_would_be() {
+    let upstream = Upstream::start([Answer::too_many()]).await;
+    let sidecar = tight(&upstream).start().await;
+    let reply = call(sidecar.post().header("x-stainless-timeout", "5")).await;
+    assert_eq!((reply.status, reply.header("x-pacer-reason")), (429, "upstream_rate_limited"));
+    assert!(reply.number("retry-after") > 30, "{reply:?}");
+}
+
+#[tokio::test]
+async fn the_wait_after_an_absorbed_429_is_told_too() {
+    let upstream = Upstream::start([Answer::too_many()]).await;
+    let sidecar = tight(&upstream).settings(|it| it.rate.requests_per_minute = 40).start().await;
+    let slow_down = async {
+        upstream.is_asked(1).await;
+        eventually("it to be back", || sidecar.waiting() == 1).await;
+        sidecar.set(|it| it.rate.requests_per_minute = 1);
+    };
+    let request = call(sidecar.post().header("x-stainless-timeout", "2.5"));
+    let (reply, ()) = futures_util::future::join(request, slow_down).await;
+    assert_eq!((reply.status, reply.header("x-pacer-reason")), (429, "upstream_rate_limited"));
+    assert!(reply.number("x-pacer-queue-wait-ms") >= 2_000, "{reply:?}");
+}
+
+#[tokio::test]
+async fn who_was_never_ranked_is_told_nothing_of_the_pace() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let reply = call(sidecar.post().header("x-priority", "vip")).await;
+    for name in ["x-pacer-priority", "x-pacer-queue-wait-ms", "x-ratelimit-limit-requests"] {
+        assert_eq!(reply.header(name), "-", "{name}");
+    }
+}

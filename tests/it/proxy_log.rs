@@ -240,3 +240,12 @@ fn the_end_of_the_grace_period_cuts_off_and_says_so() {
     assert_eq!(line["outcome"], "cut_off", "{line}");
     drop((call, unanswered));
 }
+
+#[tokio::test]
+async fn a_long_model_name_is_cut_in_the_log() {
+    let upstream = Upstream::start([]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let body = format!(r#"{{"model":"{}"}}"#, "m".repeat(1_000));
+    call(sidecar.post().header("x-request-id", "log-model").body(body)).await;
+    assert_eq!(request_line("log-model").await["model"], "m".repeat(128));
+}

@@ -362,3 +362,12 @@ async fn a_shorter_connect_timeout_is_in_force_without_a_restart() {
     }
     panic!("the new time-out never came into force");
 }
+
+#[tokio::test]
+async fn absorbed_429s_use_up_no_try_of_a_gateway_error() {
+    let gateway_error = Answer::json(502, "{}").header("retry-after", "0");
+    let upstream = Upstream::start([soon_again(), gateway_error]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 1).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 200);
+    assert_eq!(upstream.asked().len(), 3);
+}

@@ -206,3 +206,16 @@ async fn a_task_that_does_nothing_is_alive_and_one_that_is_stuck_is_not() {
     drop(task);
     assert!(!scheduler.is_alive());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_sidecar_still_lets_an_absorbed_request_come_back() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    scheduler.drain();
+    permit.departure().mark();
+    let again = permit.requeue(Outcome::RateLimited { retry_after: None }).await.unwrap();
+    scheduler.refuse_waiting();
+    scheduler.drain();
+    let refused = again.requeue(Outcome::Unknown).await.unwrap_err();
+    assert_eq!(refused.because, RefusedBecause::Draining, "what is closed does not open again");
+}
