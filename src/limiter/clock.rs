@@ -24,13 +24,8 @@ impl Clock {
 
     /// Takes the caller's `now`; an earlier one than the latest counts as the latest.
     pub(super) fn advance(&mut self, now: Instant) -> Nanos {
-        self.latest = self.latest.max(self.peek(now));
+        self.latest = self.latest.max(self.at(now));
         self.latest
-    }
-
-    /// The same without remembering.
-    pub(super) fn peek(&self, now: Instant) -> Nanos {
-        nanos(now.saturating_duration_since(self.origin)).max(self.latest)
     }
 
     /// Nanoseconds from the origin to `at`, which may lie in the future.
