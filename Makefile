@@ -78,10 +78,18 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: tools lint unit readme clients ## Run every test: lints, Rust, the README's commands, the SDKs
+test: prerequisites tools lint unit readme clients ## Run every test: lints, Rust, the README's commands, the SDKs
 	@printf '\nmake test: lints, Rust tests, README commands and client SDKs all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
-.PHONY: tools
-tools:
+.PHONY: prerequisites
+prerequisites:
 	@tests/tools.sh cargo $(PYTHON) venv $(NODE) npm curl
+
+.PHONY: tools
+tools: ## Build etcd, kube-apiserver and kubectl once, into a cache (or set KUBEBUILDER_ASSETS)
+	@tests/components.sh build
+
+.PHONY: assets
+assets: ## Print the folder that holds them
+	@tests/components.sh path

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The real components that tests/cluster runs against: etcd, kube-apiserver and kubectl.
+#
+# Usage: tests/components.sh build    builds what is missing, once
+#        tests/components.sh path     prints the folder that holds them
+#
+# KUBEBUILDER_ASSETS, a folder with the three, wins where it is set: nothing is built then.
+# Otherwise they are built from their Go modules, pinned by the go.mod and go.sum in
+# tests/components, into ${XDG_CACHE_HOME:-~/.cache}/pacer/components, one folder a version.
+set -euo pipefail
+
+commands=(etcd kube-apiserver kubectl)
+modules="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/components"
+
+# version MODULE PACKAGE: the version that the module's go.mod pins.
+version() {
+    awk -v package="$2" '$1 == "require" && $2 == package { sub("v", "", $3); print $3 }' "$modules/$1/go.mod"
+}
+
+kubernetes="$(version kubernetes k8s.io/kubernetes)"
+etcd="$(version etcd go.etcd.io/etcd/server/v3)"
+folder="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/components/kubernetes-$kubernetes-etcd-$etcd"
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+given() {
+    local missing=()
+    for command in "${commands[@]}"; do
+        [ -x "$KUBEBUILDER_ASSETS/$command" ] || missing+=("$command")
+    done
+    [ ${#missing[@]} -eq 0 ] || fail "missing in KUBEBUILDER_ASSETS ($KUBEBUILDER_ASSETS): ${missing[*]}" \
+        "    unset KUBEBUILDER_ASSETS to have them built, or install them: setup-envtest use -p path"
+}
+
+need_go() {
+    command -v go >/dev/null && return
+    fail "missing: go (1.26 or newer), which builds ${commands[*]} once" \
+        "    see https://go.dev/dl, or point KUBEBUILDER_ASSETS to a folder with the three:" \
+        "    export KUBEBUILDER_ASSETS=\$(setup-envtest use -p path)"
+}
+
+# compile MODULE PACKAGE COMMAND LDFLAGS: one static binary, put in place whole.
+compile() {
+    [ -x "$folder/$3" ] && return
+    printf 'building %s\n' "$3" >&2
+    (cd "$modules/$1" && CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false \
+        -ldflags "-s -w $4" -o "$folder/.$3" "$2")
+    mv "$folder/.$3" "$folder/$3"
+}
+
+build() {
+    need_go
+    mkdir -p "$folder"
+    # Two runs side by side build once.
+    exec 9>"$folder/.lock"
+    flock 9
+    compile etcd go.etcd.io/etcd/server/v3 etcd ""
+    # Without these the server calls itself v0.0.0, and clients that check the version refuse it.
+    local stamp=k8s.io/component-base/version
+    local minor="${kubernetes#*.}"
+    local flags="-X $stamp.gitVersion=v$kubernetes -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*}"
+    flags+=" -X $stamp.gitTreeState=clean"
+    compile kubernetes k8s.io/kubernetes/cmd/kube-apiserver kube-apiserver "$flags"
+    compile kubernetes k8s.io/kubernetes/cmd/kubectl kubectl "$flags"
+}
+
+case "${1:-}" in
+build) if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else build; fi ;;
+path) printf '%s\n' "${KUBEBUILDER_ASSETS:-$folder}" ;;
+*) fail "usage: tests/components.sh build | path" ;;
+esac
