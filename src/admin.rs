@@ -29,7 +29,7 @@ pub use readiness::{Readiness, Unready};
 use checker::Checker;
 
 use crate::limiter::Settings;
-use crate::metrics::{Metrics, PolicySource};
+use crate::metrics::{Metrics, PolicySource, PolicyState};
 use crate::scheduler::Scheduler;
 
 /// Every path of the port.
@@ -57,6 +57,12 @@ pub struct Parts {
 pub struct PolicyView {
     /// What decided them.
     pub source: PolicySource,
+    /// How following the policy goes.
+    pub state: PolicyState,
+    /// When it came into this state.
+    pub since: Instant,
+    /// Why it is in this state, where that is not as wished.
+    pub reason: Option<String>,
     /// Name of the policy in force.
     pub name: Option<String>,
     /// Namespace of the policy in force.

@@ -17,6 +17,7 @@ mod schema;
 
 pub use accept::{Checked, check};
 pub use fault::{Fault, Found};
-pub use object::{ApiVersion, GROUP, KIND, Kind, Metadata, RateLimitPolicy};
+pub use naming::{is_namespace, is_policy_name};
+pub use object::{ApiVersion, GROUP, KIND, Kind, Metadata, PLURAL, RateLimitPolicy, VERSION};
 pub use rules::{RULES, Rule};
 pub use schema::schema;

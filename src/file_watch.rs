@@ -87,7 +87,10 @@ impl Reading {
 }
 
 /// The contents of a regular file, or of the one that a symlink leads to.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// Whatever reading the file says, or that it is no regular file, or longer than [`LENGTH_LIMIT`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a FIFO blocks until somebody writes to it: look first.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));

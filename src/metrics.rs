@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{Encoder, Registry, TextEncoder};
 
-pub use policy::{PolicyMetrics, PolicySource};
+pub use policy::{PolicyMetrics, PolicySource, PolicyState};
 pub use queue::QueueMetrics;
 pub use requests::{RefusalReason, RequestMetrics, RequestStatus};
 pub use retreat::RetreatMetrics;

@@ -3,15 +3,19 @@
 //! A source is read, checked by [`crate::api`], turned into [`Settings`] and published
 //! on a `watch` channel. A policy that is refused changes nothing: the last good one
 //! stays in force, and metric, log and [`Report`] say why. So does a policy that
-//! disappears, because a mistaken delete must not change the pressure on a shared key.
+//! disappears, because a mistaken delete must not change the pressure on a shared key,
+//! and one whose source cannot be reached any more.
 
+mod cache;
 mod check;
+pub mod cluster;
 mod convert;
 mod document;
 mod error;
 mod fields;
 mod file;
 mod publish;
+mod report;
 
 use std::future;
 use std::path::PathBuf;
@@ -19,13 +23,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
 use crate::limiter::Settings;
-use crate::metrics::{Metrics, PolicySource};
+use crate::metrics::{Metrics, PolicyState};
 
 pub use check::check;
+pub use cluster::Named;
 pub use error::Error;
+pub use report::{Feed, Report};
 
 use publish::Publisher;
 
@@ -36,49 +41,26 @@ pub enum Source {
     Environment,
     /// One `RateLimitPolicy` in a YAML file, followed as it changes.
     File(PathBuf),
-}
-
-/// What the rest of the sidecar sees of the policy.
-#[derive(Clone, Debug)]
-pub struct Feed {
-    /// The settings in force. They change only when they differ.
-    pub settings: watch::Receiver<Arc<Settings>>,
-    /// Where they come from, and what is not as its author wishes.
-    pub report: watch::Receiver<Report>,
-}
-
-/// Where the settings in force come from, and what is not as their author wishes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// What decided the settings in force.
-    pub source: PolicySource,
-    /// `metadata.name` of the policy in force.
-    pub name: Option<String>,
-    /// `metadata.namespace` of the policy in force.
-    pub namespace: Option<String>,
-    /// `metadata.generation` of the policy in force.
-    pub generation: Option<i64>,
-    /// Why the newest policy is not in force; `None` when it is.
-    pub rejected: Option<String>,
-    /// What the policy in force asks for and this version does not do, like
-    /// `spec.retreat.mode: Enabled (...)`.
-    pub not_in_force: Vec<String>,
+    /// One `RateLimitPolicy` of the cluster, followed as it changes.
+    Cluster(Named),
 }
 
 /// Announces the source and returns the future that follows it.
 pub type Follow = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-/// Reads the source for the first time, so that what is wrong with it is known before a port is bound.
+/// Reads a file for the first time, so that what is wrong with it is known before a port is bound.
 ///
 /// The function announces the source in the log, once nothing else can go wrong, and returns the future that follows
-/// it. That never ends by itself and keeps the feed's channels open: run it until the sidecar ends.
+/// it. That never ends by itself and keeps the feed's channels open: run it until the sidecar ends. A cluster is asked
+/// only then: what decides the first settings is known when [`Feed::decided`] ends.
 ///
 /// # Errors
-/// The file cannot be read or holds no acceptable policy.
+/// The file cannot be read or holds no acceptable policy. Nothing about a cluster is an error: the sidecar serves
+/// without one, and says so.
 pub fn start(source: Source, bootstrap: Settings, metrics: Arc<Metrics>) -> Result<(Feed, Follow), Error> {
     match source {
         Source::Environment => {
-            let publisher = Publisher::new(PolicySource::Environment, bootstrap, metrics);
+            let publisher = Publisher::new(PolicyState::Unused, bootstrap, metrics);
             let feed = publisher.feed();
             let follow = move || {
                 publisher.announce_bootstrap();
@@ -92,8 +74,8 @@ pub fn start(source: Source, bootstrap: Settings, metrics: Arc<Metrics>) -> Resu
         }
         Source::File(path) => {
             let (file, policy) = file::open(path)?;
-            let publisher = Publisher::new(PolicySource::File, bootstrap, metrics);
-            let first = publisher.begin(policy);
+            let publisher = Publisher::new(PolicyState::Starting, bootstrap, metrics);
+            let first = publisher.begin(policy, PolicyState::Synced, None);
             let feed = publisher.feed();
             let follow = move || {
                 publisher.announce(&first);
@@ -101,6 +83,13 @@ pub fn start(source: Source, bootstrap: Settings, metrics: Arc<Metrics>) -> Resu
             };
             Ok((feed, Box::new(follow)))
         }
+        Source::Cluster(named) => Ok(cluster::start(
+            named,
+            cluster::from_surroundings(),
+            cluster::Timing::default(),
+            bootstrap,
+            metrics,
+        )),
     }
 }
 

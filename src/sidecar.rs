@@ -60,6 +60,8 @@ pub struct Sidecar {
 impl Sidecar {
     /// Starts a sidecar: when this returns, both ports answer and it is ready.
     ///
+    /// A cluster's policy is waited for, a few seconds at most; only the probes answer meanwhile.
+    ///
     /// # Errors
     /// When the policy is not valid, a port cannot be had, or the key cannot be read.
     pub async fn start(config: Config) -> Result<Self, StartError> {
@@ -98,7 +100,10 @@ impl Sidecar {
         sidecar.drain.spawn(dispatch);
         sidecar.drain.spawn(refresh);
         sidecar.drain.spawn(check);
-        sidecar.serve(proxy_listener, admin_listener, &admin);
+        sidecar.serve_operators(admin_listener, &admin);
+        // Requests that come meanwhile wait in the listener's backlog: none is paced by settings nobody wanted.
+        feed.decided().await;
+        sidecar.serve_application(proxy_listener, &admin);
         sidecar.readiness.set_started();
         sidecar.log_start(&config, &feed);
         Ok(sidecar)
@@ -150,26 +155,31 @@ impl Sidecar {
         tracing::info!("drained");
     }
 
-    /// Serves both listeners: the application's until the drain, the other to the very end.
-    fn serve(&self, proxy_listener: TcpListener, admin_listener: TcpListener, admin: &Admin) {
+    /// Serves probes and metrics, to the very end.
+    fn serve_operators(&self, listener: TcpListener, admin: &Admin) {
+        let drain = &self.drain;
+        let for_operators = Service {
+            router: admin.router(),
+            max_connections: descriptors::RESERVED_CONNECTIONS,
+            header_timeout: OPERATOR_IDLE,
+        };
+        drain.spawn(server::serve(listener, for_operators, drain.shutdown(), drain.clone()));
+    }
+
+    /// Serves the application until the drain.
+    fn serve_application(&self, listener: TcpListener, admin: &Admin) {
         let drain = &self.drain;
         let for_application = Service {
             router: self.proxy.router().merge(admin.health_router()),
             max_connections: descriptors::raise_limit(),
             header_timeout: APPLICATION_IDLE,
         };
-        let for_operators = Service {
-            router: admin.router(),
-            max_connections: descriptors::RESERVED_CONNECTIONS,
-            header_timeout: OPERATOR_IDLE,
-        };
-        let application = server::serve(proxy_listener, for_application, drain.draining(), drain.clone());
+        let application = server::serve(listener, for_application, drain.draining(), drain.clone());
         let served = self.served.clone();
         drain.spawn(async move {
             application.await;
             served.cancel();
         });
-        drain.spawn(server::serve(admin_listener, for_operators, drain.shutdown(), drain.clone()));
     }
 
     fn in_flight(&self) -> i64 {
@@ -186,6 +196,7 @@ impl Sidecar {
             metrics = %self.admin_addr,
             upstream = %config.upstream,
             policy_source = report.source.as_str(),
+            policy_state = report.state.as_str(),
             policy = report.name,
             requests_per_minute = rate.requests_per_minute,
             capacity = rate.capacity,
@@ -214,6 +225,9 @@ fn policy_view(feed: &Feed) -> Box<dyn Fn() -> PolicyView + Send + Sync> {
         let report = report.borrow();
         PolicyView {
             source: report.source,
+            state: report.state,
+            since: report.since,
+            reason: report.reason.clone(),
             name: report.name.clone(),
             namespace: report.namespace.clone(),
             generation: report.generation,

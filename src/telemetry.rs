@@ -91,8 +91,14 @@ fn level_of(word: &str) -> Option<LevelFilter> {
 }
 
 /// A plain level: it holds for dependencies only down to `info`.
+///
+/// The Kubernetes client warns of every attempt that fails; `policy` tells the same once, and says what it means.
 fn opened(targets: Targets, level: LevelFilter) -> Targets {
-    targets.with_default(level.min(LevelFilter::INFO)).with_target(OWN_TARGET, level)
+    targets
+        .with_default(level.min(LevelFilter::INFO))
+        .with_target("kube_client", level.min(LevelFilter::ERROR))
+        .with_target("kube_runtime", level.min(LevelFilter::ERROR))
+        .with_target(OWN_TARGET, level)
 }
 
 /// Sends the process's events to standard error, panics included.

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures_util::FutureExt;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Admin, Parts, PolicyView, Readiness};
 use crate::drain::Drain;
 use crate::limiter::Settings;
 use crate::limiter::settings::ReadinessGate;
-use crate::metrics::{Metrics, PolicySource};
+use crate::metrics::{Metrics, PolicySource, PolicyState};
 use crate::scheduler::Scheduler;
 
 /// A checker in front of an upstream that counts how often it is asked.
@@ -69,6 +70,9 @@ impl Fixture {
 fn mk_policy() -> PolicyView {
     PolicyView {
         source: PolicySource::Environment,
+        state: PolicyState::Unused,
+        since: Instant::now(),
+        reason: None,
         name: None,
         namespace: None,
         generation: None,

@@ -1,5 +1,6 @@
 //! What the kubelet asks: small answers from atomics.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,9 +10,10 @@ use http::StatusCode;
 
 use super::State;
 use super::readiness::Unready;
+use crate::metrics::{PolicySource, PolicyState};
 
 /// A probe's answer; the body is for people.
-type Answer = (StatusCode, &'static str);
+type Answer = (StatusCode, Cow<'static, str>);
 
 /// `/livez`, `/readyz` and `/startupz`.
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -25,26 +27,30 @@ pub(super) fn router(state: Arc<State>) -> Router {
 /// Fails only when waiting requests would never be served: a restart helps then, and only then.
 async fn live(Shared(state): Shared<Arc<State>>) -> Answer {
     if state.parts.scheduler.is_alive() {
-        (StatusCode::OK, "ok\n")
+        (StatusCode::OK, "ok\n".into())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the scheduler has stopped or is stuck\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "the scheduler has stopped or is stuck\n".into())
     }
 }
 
 async fn ready(Shared(state): Shared<Arc<State>>) -> Answer {
     match state.parts.readiness.check() {
-        Ok(()) => (StatusCode::OK, "ok\n"),
-        Err(Unready::Starting) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Err(Unready::Draining) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        Err(Unready::Gated) => (StatusCode::SERVICE_UNAVAILABLE, "gated: see /health/ready\n"),
+        Ok(()) => (StatusCode::OK, "ok\n".into()),
+        Err(Unready::Starting) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n".into()),
+        Err(Unready::Draining) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
+        Err(Unready::Gated) => (StatusCode::SERVICE_UNAVAILABLE, "gated: see /health/ready\n".into()),
     }
 }
 
+/// Says as well what decided the settings: a pod that started without its policy shows it in its events.
 async fn started(Shared(state): Shared<Arc<State>>) -> Answer {
+    let policy = &state.parts.metrics.policy;
+    let source = policy.source().map_or("unknown", PolicySource::as_str);
+    let standing = policy.state().map_or("unknown", PolicyState::as_str);
     if state.parts.readiness.is_started() {
-        (StatusCode::OK, "ok\n")
+        (StatusCode::OK, format!("ok: settings from {source}, policy {standing}\n").into())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
+        (StatusCode::SERVICE_UNAVAILABLE, format!("starting: policy {standing}\n").into())
     }
 }
 

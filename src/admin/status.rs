@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -49,6 +50,10 @@ struct Status {
 #[derive(Debug, Serialize)]
 struct Policy {
     source: &'static str,
+    state: &'static str,
+    /// How long it has been in this state.
+    state_seconds: f64,
+    reason: Option<String>,
     name: Option<String>,
     namespace: Option<String>,
     generation: Option<i64>,
@@ -149,8 +154,19 @@ fn timestamp() -> String {
 
 impl From<PolicyView> for Policy {
     fn from(view: PolicyView) -> Self {
-        let PolicyView { source, name, namespace, generation, rejected, not_in_force } = view;
-        Self { source: source.as_str(), name, namespace, generation, rejected, not_in_force }
+        let PolicyView { source, state, since, reason, name, namespace, generation, rejected, not_in_force } =
+            view;
+        Self {
+            source: source.as_str(),
+            state: state.as_str(),
+            state_seconds: Instant::now().duration_since(since).as_secs_f64(),
+            reason,
+            name,
+            namespace,
+            generation,
+            rejected,
+            not_in_force,
+        }
     }
 }
 

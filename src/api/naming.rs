@@ -39,6 +39,16 @@ fn is_subdomain(text: &str) -> bool {
     text.len() <= SUBDOMAIN_LENGTH && text.split('.').all(is_part)
 }
 
+/// Whether a policy can have this name: a subdomain that also fits a label's value.
+pub fn is_policy_name(text: &str) -> bool {
+    text.len() <= LABEL_LENGTH && is_subdomain(text)
+}
+
+/// Whether a namespace can have this name.
+pub fn is_namespace(text: &str) -> bool {
+    is_label(text)
+}
+
 fn is_label(text: &str) -> bool {
     text.len() <= LABEL_LENGTH && is_part(text)
 }

@@ -9,6 +9,12 @@ use super::v1alpha1::RateLimitPolicySpec;
 /// The API group of every resource here.
 pub const GROUP: &str = "pacer.dev";
 
+/// The version of the API group.
+pub const VERSION: &str = "v1alpha1";
+
+/// The resource's name in paths.
+pub const PLURAL: &str = "ratelimitpolicies";
+
 /// The kind of the one resource here.
 pub const KIND: &str = "RateLimitPolicy";
 

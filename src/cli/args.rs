@@ -7,11 +7,11 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::bootstrap::Bootstrap;
-use super::value::{duration, ip_address, one_of, provider, upstream, whole};
+use super::value::{duration, ip_address, namespace, one_of, policy_name, provider, upstream, whole};
 use super::{Demo, Log, Run, Stop, variable};
 use crate::demo;
 use crate::healthcheck::Question;
-use crate::policy::Source;
+use crate::policy::{Named, Source};
 use crate::proxy::{ApiKey, KeySource, UpstreamBase};
 use crate::sidecar::{ADMIN_PORT, Config, PROXY_PORT};
 use crate::telemetry::{Filter, Format};
@@ -59,9 +59,8 @@ pub(super) struct RunArgs {
     /// File with the API key, read again when it changes [or the key itself in `SIDECAR_API_KEY`]
     #[arg(long, env = "SIDECAR_API_KEY_FILE", value_name = "FILE")]
     api_key_file: Option<PathBuf>,
-    /// YAML file with a RateLimitPolicy, read again when it changes
-    #[arg(long, env = "SIDECAR_POLICY_FILE", value_name = "FILE")]
-    policy_file: Option<PathBuf>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Seconds that waiting and running requests have to finish after SIGTERM
     #[arg(long, env = "SIDECAR_DRAIN_SECONDS", value_name = "SECONDS", value_parser = whole::<u64>(0..=3600))]
     #[arg(default_value_t = 30)]
@@ -70,6 +69,22 @@ pub(super) struct RunArgs {
     log: LogArgs,
     #[command(flatten, next_help_heading = "Settings in force until a policy is known")]
     bootstrap: Bootstrap,
+}
+
+#[derive(Debug, clap::Args)]
+struct PolicyArgs {
+    /// Name of the RateLimitPolicy to follow in the cluster
+    #[arg(long, env = "SIDECAR_POLICY", value_name = "NAME", value_parser = policy_name)]
+    policy: Option<String>,
+    /// Its namespace [default: the pod's]
+    #[arg(long, env = "SIDECAR_POLICY_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
+    policy_namespace: Option<String>,
+    /// File that keeps the last good policy of the cluster across restarts of the container
+    #[arg(long, env = "SIDECAR_POLICY_CACHE", value_name = "FILE")]
+    policy_cache: Option<PathBuf>,
+    /// YAML file with a RateLimitPolicy, read again when it changes, in place of the cluster's
+    #[arg(long, env = "SIDECAR_POLICY_FILE", value_name = "FILE")]
+    policy_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -136,19 +151,15 @@ pub(super) struct HealthcheckArgs {
     readiness: bool,
 }
 
-/// Variables of the watch on the API server, which this version does not have.
-const WATCH_VARIABLES: [&str; 3] = ["SIDECAR_POLICY", "SIDECAR_POLICY_NAMESPACE", "SIDECAR_POLICY_CACHE"];
-
 impl RunArgs {
     pub(super) fn resolve(self) -> Result<Run, Stop> {
-        refuse_watch_variables()?;
         let (proxy_addr, admin_addr) = self.ports.on(self.host, self.metrics_host)?;
         let config = Config {
             proxy_addr,
             admin_addr,
             provider: self.provider,
             key: key_source(self.api_key_file)?,
-            policy: self.policy_file.map_or(Source::Environment, Source::File),
+            policy: self.policy.resolve()?,
             bootstrap: self.bootstrap.resolve(),
             ..Config::new(self.upstream)
         };
@@ -186,6 +197,26 @@ impl HealthcheckArgs {
     }
 }
 
+impl PolicyArgs {
+    /// A namespace and a cache without a policy's name mean nothing, and harm nothing: manifests may set them always.
+    fn resolve(self) -> Result<Source, Stop> {
+        match (self.policy, self.policy_file) {
+            (None, None) => Ok(Source::Environment),
+            (None, Some(file)) => Ok(Source::File(file)),
+            (Some(name), None) => Ok(Source::Cluster(Named {
+                name,
+                namespace: self.policy_namespace,
+                cache: self.policy_cache,
+            })),
+            (Some(name), Some(file)) => Err(Stop::Usage(format!(
+                "pacer: --policy (SIDECAR_POLICY) is {name:?} and --policy-file (SIDECAR_POLICY_FILE) is {}: \
+                 set one of them",
+                file.display()
+            ))),
+        }
+    }
+}
+
 impl Ports {
     /// The two addresses to listen on, which must not be one.
     fn on(&self, host: IpAddr, metrics_host: IpAddr) -> Result<(SocketAddr, SocketAddr), Stop> {
@@ -207,16 +238,6 @@ impl LogArgs {
             filter: self.log_level.unwrap_or_else(|| Filter::from_level(level)),
             format: self.log_format.unwrap_or(format),
         }
-    }
-}
-
-fn refuse_watch_variables() -> Result<(), Stop> {
-    match WATCH_VARIABLES.into_iter().find(|name| variable(name).is_some()) {
-        Some(name) => Err(Stop::Usage(format!(
-            "pacer: {name}: the Kubernetes watch is not in this version: \
-             use --policy-file (SIDECAR_POLICY_FILE)"
-        ))),
-        None => Ok(()),
     }
 }
 

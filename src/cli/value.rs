@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::api;
 use crate::proxy::{BadBase, UpstreamBase};
 
 /// The value is refused; the text says what is accepted.
@@ -49,6 +50,18 @@ pub(super) fn one_of<T: FromStr<Err: Display>>(word: &str) -> Result<T, Refused>
 
 pub(super) fn upstream(word: &str) -> Result<UpstreamBase, Refused> {
     word.parse().map_err(|fault: BadBase| Refused(fault.to_string()))
+}
+
+/// The name of a `RateLimitPolicy`.
+pub(super) fn policy_name(word: &str) -> Result<String, Refused> {
+    let accepted = "up to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends";
+    if api::is_policy_name(word) { Ok(word.to_owned()) } else { Err(Refused::accepted_is(accepted)) }
+}
+
+/// The name of a namespace.
+pub(super) fn namespace(word: &str) -> Result<String, Refused> {
+    let accepted = "up to 63 of a-z, 0-9 and '-', a letter or digit at both ends";
+    if api::is_namespace(word) { Ok(word.to_owned()) } else { Err(Refused::accepted_is(accepted)) }
 }
 
 /// A label value that needs no quoting anywhere.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use super::document::NotYaml;
 use crate::api::Fault;
@@ -34,21 +33,27 @@ impl Problem {
     }
 }
 
-/// Why there is no policy to start with. Displays as one line a fault, each with the file and the field.
+/// Why there is no policy to start with. Displays as one line a fault, each with where it comes from and the field.
 #[derive(Debug)]
 pub struct Error {
-    path: PathBuf,
+    /// The file, or the object as `namespace/name`.
+    origin: String,
     problem: Problem,
 }
 
 impl Error {
-    pub(super) fn new(path: &Path, problem: Problem) -> Self {
-        Self { path: path.to_owned(), problem }
+    pub(super) fn new(origin: impl fmt::Display, problem: Problem) -> Self {
+        Self { origin: origin.to_string(), problem }
     }
 
     /// The same in one line, for the log.
     pub(super) fn one_line(&self) -> String {
-        format!("{}: {}", self.path.display(), self.problem.lines().join("; "))
+        format!("{}: {}", self.origin, self.problem.lines().join("; "))
+    }
+
+    /// Whether the source could not even be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self.problem, Problem::Unreadable(_))
     }
 }
 
@@ -56,7 +61,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, line) in self.problem.lines().iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}: {line}", self.path.display())?;
+            write!(f, "{separator}{}: {line}", self.origin)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::error::{Error, Problem};
 use super::publish::{Policy, Publisher};
 use crate::api;
 use crate::file_watch::FileWatch;
+use crate::metrics::PolicySource;
 
 /// A file whose contents are followed as a policy.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub(super) struct PolicyFile {
 
 /// Reads the file for the first time.
 pub(super) fn open(path: PathBuf) -> Result<(PolicyFile, Policy), Error> {
-    let opened = FileWatch::open(&path).map_err(|error| Error::new(&path, Problem::Unreadable(error)));
+    let opened =
+        FileWatch::open(&path).map_err(|error| Error::new(path.display(), Problem::Unreadable(error)));
     let (watch, contents) = opened?;
     let policy = read(&path, &contents)?;
     Ok((PolicyFile { path, watch }, policy))
@@ -28,7 +30,7 @@ pub(super) async fn follow(mut file: PolicyFile, publisher: Publisher) {
     loop {
         let policy = match file.watch.changed().await {
             Ok(contents) => read(&file.path, &contents),
-            Err(error) => Err(Error::new(&file.path, Problem::Unreadable(error))),
+            Err(error) => Err(Error::new(file.path.display(), Problem::Unreadable(error))),
         };
         match policy {
             Ok(policy) => publisher.accept(policy),
@@ -38,7 +40,7 @@ pub(super) async fn follow(mut file: PolicyFile, publisher: Publisher) {
 }
 
 fn read(path: &Path, contents: &[u8]) -> Result<Policy, Error> {
-    parse(contents).map_err(|problem| Error::new(path, problem))
+    parse(contents).map_err(|problem| Error::new(path.display(), problem))
 }
 
 fn parse(contents: &[u8]) -> Result<Policy, Problem> {
@@ -48,7 +50,7 @@ fn parse(contents: &[u8]) -> Result<Policy, Problem> {
         (Some(only), 0) => {
             let checked = api::check(only);
             let object = checked.policy.map_err(Problem::Faults)?;
-            Ok(Policy::new(object, checked.unknown))
+            Ok(Policy::new(PolicySource::File, object, checked.unknown))
         }
         (last, others) => Err(Problem::Documents(others + usize::from(last.is_some()))),
     }

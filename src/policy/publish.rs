@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::error::Error;
 use super::{Feed, Report, convert, fields};
 use crate::api::{Fault, Metadata, RateLimitPolicy};
 use crate::limiter::Settings;
-use crate::metrics::{Metrics, PolicySource};
+use crate::metrics::{Metrics, PolicySource, PolicyState};
 
 /// A policy that was accepted.
 #[derive(Debug)]
 pub(super) struct Policy {
+    source: PolicySource,
     metadata: Metadata,
     settings: Settings,
     ignored: Vec<String>,
@@ -21,8 +23,9 @@ pub(super) struct Policy {
 
 impl Policy {
     /// Reads a checked object and the fields it has that this version does not know.
-    pub(super) fn new(object: RateLimitPolicy, unknown: Vec<Fault>) -> Self {
+    pub(super) fn new(source: PolicySource, object: RateLimitPolicy, unknown: Vec<Fault>) -> Self {
         Self {
+            source,
             settings: convert::settings(&object.spec),
             metadata: object.metadata,
             ignored: unknown.into_iter().map(|fault| fault.path).collect(),
@@ -50,16 +53,20 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// Holds the bootstrap settings until a policy is known.
-    pub(super) fn new(source: PolicySource, bootstrap: Settings, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(state: PolicyState, bootstrap: Settings, metrics: Arc<Metrics>) -> Self {
         let report = Report {
-            source,
+            source: PolicySource::Environment,
+            state,
+            since: Instant::now(),
+            reason: None,
             name: None,
             namespace: None,
             generation: None,
             rejected: None,
             not_in_force: not_in_force(&bootstrap),
         };
-        metrics.policy.set_source(source);
+        metrics.policy.set_source(report.source);
+        metrics.policy.set_state(report.state);
         Self {
             settings: watch::Sender::new(Arc::new(bootstrap)),
             report: watch::Sender::new(report),
@@ -72,9 +79,14 @@ impl Publisher {
         Feed { settings: self.settings.subscribe(), report: self.report.subscribe() }
     }
 
+    /// How following the policy goes.
+    pub(super) fn state(&self) -> PolicyState {
+        self.report.borrow().state
+    }
+
     /// Says that no policy decides, and what the bootstrap settings ask for in vain.
     pub(super) fn announce_bootstrap(&self) {
-        info!(source = self.source(), "no policy given: flags and environment decide");
+        info!(source = self.source(), "no policy known: flags and environment decide");
         // Nobody wrote that, so nobody is warned.
         for field in &self.report.borrow().not_in_force {
             info!(field, "accepted, but not in force");
@@ -84,8 +96,8 @@ impl Publisher {
     /// Puts the first policy in force. It replaces settings nobody has seen, so it counts as no change.
     ///
     /// It is not announced yet: the sidecar may still fail to start, and says why in one line then.
-    pub(super) fn begin(&self, policy: Policy) -> News {
-        self.put_in_force(policy)
+    pub(super) fn begin(&self, policy: Policy, state: PolicyState, reason: Option<String>) -> News {
+        self.put_in_force(policy, state, reason)
     }
 
     /// Says which policy the sidecar started with.
@@ -97,7 +109,7 @@ impl Publisher {
     /// Puts a policy in force.
     pub(super) fn accept(&self, policy: Policy) {
         let before = self.report.borrow().clone();
-        let news = self.put_in_force(policy);
+        let news = self.put_in_force(policy, PolicyState::Synced, None);
         self.tell(&news);
         if news.settings_differ {
             self.metrics.policy.changes.inc();
@@ -115,25 +127,78 @@ impl Publisher {
         let reason = error.one_line();
         warn!(source = self.source(), reason, "policy refused: the last good one stays in force");
         self.metrics.policy.rejections.inc();
-        self.report.send_modify(|report| report.rejected = Some(reason));
+        let state = if error.is_unreadable() { PolicyState::Unreachable } else { PolicyState::Invalid };
+        self.report.send_modify(|report| {
+            report.rejected = Some(reason.clone());
+            report.set_state(state, Some(reason));
+        });
+        self.metrics.policy.set_state(state);
+    }
+
+    /// Notes that the newest policy is one that was seen before. Says whether following had failed.
+    pub(super) fn confirm(&self, source: PolicySource) -> bool {
+        let mut recovered = false;
+        self.report.send_if_modified(|report| {
+            let before = report.clone();
+            recovered = match report.rejected.clone() {
+                None => {
+                    report.source = source;
+                    report.set_state(PolicyState::Synced, None)
+                }
+                Some(reason) => report.set_state(PolicyState::Invalid, Some(reason)),
+            };
+            *report != before
+        });
+        self.show_standing();
+        recovered
+    }
+
+    /// Counts an attempt to ask the API server that failed.
+    pub(super) fn count_failure(&self) {
+        self.metrics.policy.watch_failures.inc();
+    }
+
+    /// Notes that the policy cannot be followed; what is in force stays. Says whether that is news.
+    pub(super) fn fail(&self, state: PolicyState, reason: Option<String>) -> bool {
+        let mut is_news = false;
+        self.report.send_modify(|report| {
+            if matches!(state, PolicyState::NotFound | PolicyState::Deleted) {
+                // What was refused is gone as well.
+                report.rejected = None;
+            }
+            is_news = report.set_state(state, reason);
+        });
+        self.show_standing();
+        is_news
     }
 
     /// Publishes a policy.
-    fn put_in_force(&self, policy: Policy) -> News {
-        let Policy { metadata, settings, ignored } = policy;
-        let report = Report {
-            source: self.report.borrow().source,
-            name: metadata.name,
-            namespace: metadata.namespace,
-            generation: metadata.generation,
-            rejected: None,
-            not_in_force: not_in_force(&settings),
-        };
+    fn put_in_force(&self, policy: Policy, state: PolicyState, reason: Option<String>) -> News {
+        let Policy { source, metadata, settings, ignored } = policy;
         let changes = fields::changes(&self.settings.borrow(), &settings);
-        self.metrics.policy.generation.set(report.generation.unwrap_or_default());
-        let report_differs = self.report.send_if_modified(|current| replace(current, report));
+        let not_in_force = not_in_force(&settings);
+        let report_differs = self.report.send_if_modified(|report| {
+            let before = report.clone();
+            report.source = source;
+            report.set_state(state, reason);
+            report.name = metadata.name;
+            report.namespace = metadata.namespace;
+            report.generation = metadata.generation;
+            report.rejected = None;
+            report.not_in_force = not_in_force;
+            *report != before
+        });
+        self.metrics.policy.generation.set(metadata.generation.unwrap_or_default());
+        self.show_standing();
         let settings_differ = self.settings.send_if_modified(|current| replace(current, Arc::new(settings)));
         News { changes, ignored, settings_differ, report_differs }
+    }
+
+    /// Shows source and state in the metrics.
+    fn show_standing(&self) {
+        let report = self.report.borrow();
+        self.metrics.policy.set_source(report.source);
+        self.metrics.policy.set_state(report.state);
     }
 
     /// Logs what there is to know about the policy in force.
@@ -144,6 +209,7 @@ impl Publisher {
             info!(
                 source = report.source.as_str(),
                 policy = report.name,
+                namespace = report.namespace,
                 generation = report.generation,
                 changes = joined(changes),
                 "policy in force"
@@ -154,7 +220,8 @@ impl Publisher {
         }
     }
 
-    fn source(&self) -> &'static str {
+    /// What decides, as a word for the log.
+    pub(super) fn source(&self) -> &'static str {
         self.report.borrow().source.as_str()
     }
 }

@@ -14,7 +14,13 @@ use crate::drain::Signals;
 /// [`super::StartError`], or the system's when signals cannot be caught.
 pub async fn run(config: Config, grace: Duration) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::catch()?;
-    let sidecar = Sidecar::start(config).await?;
+    let sidecar = tokio::select! {
+        sidecar = Sidecar::start(config) => sidecar?,
+        signal = signals.next() => {
+            tracing::info!(%signal, "asked to stop while starting: no request was taken yet");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let signal = signals.next().await;
     tracing::info!(%signal, "asked to stop");
     tokio::select! {

@@ -73,11 +73,29 @@ fn the_address_of_a_kubernetes_service_in_a_variable_is_explained() {
 }
 
 #[test]
-fn the_watch_is_refused_rather_than_ignored() {
-    for variable in ["SIDECAR_POLICY", "SIDECAR_POLICY_NAMESPACE", "SIDECAR_POLICY_CACHE"] {
-        refuses(&["run"], &[(variable, "nvidia")], &[variable, "not in this version", "--policy-file"]);
-    }
-    refuses(&["run", "--policy", "nvidia"], &[], &["--policy"]);
+fn two_sources_of_the_policy_are_one_too_many() {
+    let both = [
+        "--policy (SIDECAR_POLICY) is \"nvidia\"",
+        "--policy-file (SIDECAR_POLICY_FILE) is /p.yaml",
+        "set one",
+    ];
+    refuses(&["run", "--policy=nvidia", "--policy-file=/p.yaml"], &[], &both);
+    refuses(&["run", "--policy-file=/p.yaml"], &[("SIDECAR_POLICY", "nvidia")], &both);
+}
+
+#[test]
+fn names_that_no_policy_or_namespace_can_have_are_refused() {
+    refuses(
+        &["run", "--policy=Nvidia"],
+        &[],
+        &["pacer: --policy: \"Nvidia\" is refused: accepted is up to 63 of a-z"],
+    );
+    let variables = [("SIDECAR_POLICY", "nvidia"), ("SIDECAR_POLICY_NAMESPACE", "a.b")];
+    refuses(
+        &["run"],
+        &variables,
+        &["SIDECAR_POLICY_NAMESPACE", "\"a.b\" is refused: accepted is up to 63 of a-z"],
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use pacer::limiter::Settings;
-use pacer::metrics::{Metrics, PolicySource};
+use pacer::metrics::{Metrics, PolicySource, PolicyState};
 use pacer::policy::{self, Feed, Report, Source};
 use tempfile::TempDir;
 use tracing::subscriber::DefaultGuard;
@@ -104,6 +104,9 @@ async fn a_changed_file_is_in_force_within_a_second() {
     assert_eq!(file.rpm(), 60);
     let expected = Report {
         source: PolicySource::File,
+        state: PolicyState::Synced,
+        since: before,
+        reason: None,
         name: Some("nvidia".into()),
         namespace: Some("team-a".into()),
         generation: Some(2),
@@ -122,6 +125,8 @@ async fn a_bad_file_changes_nothing_until_it_is_mended() {
 
     file.write(&policy(0, 2));
     let report = file.reported().await;
+    assert_eq!(report.state, PolicyState::Invalid);
+    assert_eq!(file.metric(r#"sidecar_policy_state{state="invalid"}"#), "1");
     let rejected = report.rejected.unwrap();
     let reason = "spec.rate.requestsPerMinute is 0; accepted: an integer from 1 to 1000000";
     assert_eq!(rejected, format!("{}: {reason}", file.path().display()));

@@ -1,0 +1,140 @@
+//! What the API server says of one policy, for ever.
+
+use std::fmt;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::watcher::{self, Event, watcher};
+use tokio::time::{Instant, sleep_until};
+
+use super::Timing;
+use super::backoff::Backoff;
+use super::connect::Connect;
+use super::trouble::{Trouble, of_watcher};
+use crate::api::{GROUP, KIND, PLURAL, VERSION};
+
+/// What the API server says, or that it says nothing.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This is the policy now.
+    Found(Box<DynamicObject>),
+    /// There is no such policy now.
+    Absent,
+    /// It cannot be asked; the next answer is another attempt's.
+    Failed(Trouble),
+}
+
+/// Asks for one policy and follows it.
+pub(super) struct Answers {
+    name: String,
+    namespace: Option<String>,
+    connect: Connect,
+    timing: Timing,
+    backoff: Backoff,
+    /// No attempt before this.
+    resume_at: Option<Instant>,
+    events: Option<BoxStream<'static, watcher::Result<Event<DynamicObject>>>>,
+    /// Whether the list under way held the policy.
+    listed: bool,
+}
+
+impl Answers {
+    pub(super) fn new(name: String, namespace: Option<String>, connect: Connect, timing: Timing) -> Self {
+        let backoff = Backoff::new(timing.spread, timing.spread_max);
+        Self { name, namespace, connect, timing, backoff, resume_at: None, events: None, listed: false }
+    }
+
+    /// The next answer. Cancel-safe: an attempt to connect starts anew, everything else goes on.
+    pub(super) async fn next(&mut self) -> Answer {
+        loop {
+            if let Some(at) = self.resume_at {
+                sleep_until(at).await;
+                self.resume_at = None;
+            }
+            let events = match &mut self.events {
+                Some(events) => events,
+                none => {
+                    match Self::events(&self.name, self.namespace.as_deref(), &self.connect, &self.timing)
+                        .await
+                    {
+                        Ok(events) => none.insert(events),
+                        Err(trouble) => return self.failed(trouble),
+                    }
+                }
+            };
+            match events.next().await {
+                Some(Ok(event)) => {
+                    if let Some(answer) = self.heard(event) {
+                        return answer;
+                    }
+                }
+                Some(Err(error)) => match of_watcher(&error) {
+                    Some(trouble) => return self.failed(trouble),
+                    None => self.start_again(None),
+                },
+                None => self.start_again(None),
+            }
+        }
+    }
+
+    async fn events(
+        name: &str,
+        namespace: Option<&str>,
+        connect: &Connect,
+        timing: &Timing,
+    ) -> Result<BoxStream<'static, watcher::Result<Event<DynamicObject>>>, Trouble> {
+        let client = connect.client(timing.silence).await?;
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, KIND), PLURAL);
+        // Raw objects: one that a newer version wrote is judged by `api::check`, and does not break the watch.
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
+        let config = watcher::Config::default()
+            // The selector is what lets a Role with `resourceNames` allow list and watch.
+            .fields(&format!("metadata.name={name}"))
+            // From the API server's memory: thousands of sidecars that restart spare etcd.
+            .any_semantic()
+            .timeout(fastrand::u32(timing.watch_seconds.clone()));
+        Ok(watcher(api, config).boxed())
+    }
+
+    fn heard(&mut self, event: Event<DynamicObject>) -> Option<Answer> {
+        match event {
+            Event::Init => {
+                self.listed = false;
+                None
+            }
+            Event::InitApply(object) => {
+                self.listed = true;
+                self.backoff.served();
+                Some(Answer::Found(Box::new(object)))
+            }
+            Event::InitDone => {
+                self.backoff.served();
+                (!self.listed).then_some(Answer::Absent)
+            }
+            Event::Apply(object) => Some(Answer::Found(Box::new(object))),
+            Event::Delete(_) => Some(Answer::Absent),
+        }
+    }
+
+    fn failed(&mut self, trouble: Trouble) -> Answer {
+        self.start_again(Some(&trouble));
+        Answer::Failed(trouble)
+    }
+
+    /// Drops the connection: the next attempt makes its own, and lists first. So nothing that is stuck stays so.
+    fn start_again(&mut self, trouble: Option<&Trouble>) {
+        let asked = trouble.and_then(|trouble| trouble.retry_after).unwrap_or_default();
+        self.resume_at = Some(Instant::now() + self.backoff.failed().max(asked));
+        self.events = None;
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,253 @@
+//! What an answer of the API server means for the settings in force.
+
+use std::time::Duration;
+
+use kube::api::DynamicObject;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
+
+use super::Named;
+use super::answers::{Answer, Answers};
+use super::standstill::{Standstill, Told};
+use super::trouble::Trouble;
+use crate::api::{self, GROUP, KIND, VERSION};
+use crate::metrics::{PolicySource, PolicyState};
+use crate::policy::cache::Cache;
+use crate::policy::error::{Error, Problem};
+use crate::policy::publish::{Policy, Publisher};
+
+/// Which writing of which object: a newer one of the same object has a higher generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Version {
+    uid: Option<String>,
+    generation: Option<i64>,
+}
+
+impl Version {
+    fn of(object: &DynamicObject) -> Self {
+        Self { uid: object.metadata.uid.clone(), generation: object.metadata.generation }
+    }
+
+    /// Whether `other` is the same object as it was then or is now. Says nothing across objects: a policy that was
+    /// deleted and made again starts over.
+    fn covers(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.generation >= other.generation
+    }
+}
+
+/// Puts in force what the API server says.
+#[derive(Debug)]
+pub(super) struct Follower {
+    named: Named,
+    publisher: Publisher,
+    cache: Option<Cache>,
+    /// What the cache held at the start, until something is decided.
+    cached: Option<(Version, Policy)>,
+    /// The newest writing that was judged, good or bad.
+    seen: Option<Version>,
+    told: Told,
+}
+
+impl Follower {
+    pub(super) fn new(named: Named, publisher: Publisher, cache: Option<Cache>) -> Self {
+        Self { named, publisher, cache, cached: None, seen: None, told: Told::default() }
+    }
+
+    /// Follows the answers for ever. The first is waited for `answer_within` at most.
+    pub(super) async fn follow(mut self, mut answers: Answers, answer_within: Duration) {
+        let deadline = Instant::now() + answer_within;
+        self.cached = self.load().await;
+        let mut last_trouble = None;
+        while self.is_undecided() {
+            match timeout_at(deadline, answers.next()).await {
+                // It may be there in a moment: the pod's network often comes after its containers.
+                Ok(Answer::Failed(trouble)) if trouble.why == Standstill::Unreachable => {
+                    self.publisher.count_failure();
+                    last_trouble = Some(trouble.reason);
+                }
+                Ok(answer) => self.judge(answer).await,
+                Err(_) => {
+                    let silence = || format!("no answer within {} s", answer_within.as_secs());
+                    let reason = last_trouble.take().unwrap_or_else(silence);
+                    self.stand_still(Standstill::Unreachable, Some(reason));
+                }
+            }
+        }
+        loop {
+            let answer = answers.next().await;
+            self.judge(answer).await;
+        }
+    }
+
+    fn is_undecided(&self) -> bool {
+        self.publisher.state() == PolicyState::Starting
+    }
+
+    async fn judge(&mut self, answer: Answer) {
+        match answer {
+            Answer::Found(object) => self.found(*object).await,
+            Answer::Absent => self.absent(None),
+            Answer::Failed(Trouble { why, reason, .. }) => {
+                self.publisher.count_failure();
+                match why {
+                    Standstill::NotFound | Standstill::Deleted => self.absent(Some(reason)),
+                    Standstill::Forbidden | Standstill::Unreachable => self.stand_still(why, Some(reason)),
+                }
+            }
+        }
+    }
+
+    async fn found(&mut self, object: DynamicObject) {
+        if self.is_undecided() {
+            self.prefer_newer_cached(&object);
+        }
+        let version = Version::of(&object);
+        if self.seen.as_ref().is_some_and(|seen| seen.covers(&version)) {
+            return self.unchanged();
+        }
+        let object = essence(object);
+        match read(PolicySource::Cluster, object.clone()) {
+            Ok(policy) => {
+                self.put_in_force(policy);
+                if let Some(cache) = &self.cache {
+                    cache.store(&object).await;
+                }
+            }
+            Err(error) => {
+                if self.is_undecided() {
+                    self.fall_back(PolicyState::Invalid, None);
+                }
+                self.publisher.reject(&error);
+            }
+        }
+        self.seen = Some(version);
+    }
+
+    fn put_in_force(&mut self, policy: Policy) {
+        self.told.clear();
+        if self.is_undecided() {
+            let first = self.publisher.begin(policy, PolicyState::Synced, None);
+            self.publisher.announce(&first);
+        } else {
+            self.publisher.accept(policy);
+        }
+    }
+
+    /// The object is known already, or was read from a server that lags behind.
+    fn unchanged(&mut self) {
+        if self.publisher.confirm(PolicySource::Cluster) && self.told.recovered() {
+            info!(policy = self.named.name, "the policy is followed again: nothing has changed meanwhile");
+        }
+    }
+
+    fn absent(&mut self, reason: Option<String>) {
+        if self.is_undecided() {
+            self.fall_back(PolicyState::NotFound, None);
+        }
+        let why = if self.seen.is_some() { Standstill::Deleted } else { Standstill::NotFound };
+        self.stand_still(why, reason);
+    }
+
+    /// Nothing newer can be had: what is in force stays.
+    fn stand_still(&mut self, why: Standstill, reason: Option<String>) {
+        let state = why.state();
+        if self.is_undecided() {
+            self.fall_back(state, reason.clone());
+        }
+        if self.told.is_due(why) {
+            let (policy, source) = (&self.named.name, self.publisher.source());
+            warn!(
+                policy,
+                source,
+                state = state.as_str(),
+                reason,
+                "{}: the settings in force stay",
+                why.words()
+            );
+        }
+        self.publisher.fail(state, reason);
+    }
+
+    /// Before the first good answer the cache decides, and without one the environment does.
+    fn fall_back(&mut self, state: PolicyState, reason: Option<String>) {
+        match self.cached.take() {
+            Some((version, policy)) => {
+                self.seen = Some(version);
+                let first = self.publisher.begin(policy, state, reason);
+                self.publisher.announce(&first);
+            }
+            None => self.publisher.announce_bootstrap(),
+        }
+    }
+
+    /// A server that lags behind may show an older writing than the one in force before the restart.
+    fn prefer_newer_cached(&mut self, found: &DynamicObject) {
+        let found = Version::of(found);
+        let is_newer = |cached: &Version| cached.covers(&found) && *cached != found;
+        if self.cached.as_ref().is_some_and(|(version, _)| is_newer(version)) {
+            self.fall_back(PolicyState::Synced, None);
+        }
+    }
+
+    /// The policy in the cache, if it is the one that is followed.
+    async fn load(&self) -> Option<(Version, Policy)> {
+        let cached = match self.cache.as_ref()?.load().await {
+            Ok(cached) => cached?,
+            Err(error) => {
+                warn!(reason = error.one_line(), "the cached policy is not used");
+                return None;
+            }
+        };
+        let Named { name, namespace, .. } = &self.named;
+        let metadata = &cached.metadata;
+        if metadata.name.as_ref() != Some(name)
+            || namespace.is_some() && metadata.namespace.as_ref() != namespace.as_ref()
+        {
+            warn!(cached = metadata.name, policy = name, "the cached policy is another one: it is not used");
+            return None;
+        }
+        let version = Version::of(&cached);
+        match read(PolicySource::Cache, essence(cached)) {
+            Ok(policy) => Some((version, policy)),
+            Err(error) => {
+                warn!(reason = error.one_line(), "the cached policy is not used");
+                None
+            }
+        }
+    }
+}
+
+/// Checks an object as the API server should have.
+fn read(source: PolicySource, object: Value) -> Result<Policy, Error> {
+    let metadata = |field: &str| object.pointer(&format!("/metadata/{field}")).and_then(Value::as_str);
+    let origin =
+        format!("{}/{}", metadata("namespace").unwrap_or_default(), metadata("name").unwrap_or_default());
+    let checked = api::check(object);
+    match checked.policy {
+        Ok(policy) => Ok(Policy::new(source, policy, checked.unknown)),
+        Err(faults) => Err(Error::new(origin, Problem::Faults(faults))),
+    }
+}
+
+/// What a policy consists of, without the server's book-keeping.
+fn essence(object: DynamicObject) -> Value {
+    let DynamicObject { types, metadata, data } = object;
+    let mut fields = if let Value::Object(fields) = data { fields } else { Map::new() };
+    let (api_version, kind) = types.map_or_else(
+        || (format!("{GROUP}/{VERSION}"), KIND.to_owned()),
+        |types| (types.api_version, types.kind),
+    );
+    fields.insert("apiVersion".into(), api_version.into());
+    fields.insert("kind".into(), kind.into());
+    fields.insert(
+        "metadata".into(),
+        json!({
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+            "generation": metadata.generation,
+        }),
+    );
+    Value::Object(fields)
+}
