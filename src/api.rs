@@ -10,14 +10,37 @@ pub mod v1alpha1;
 
 mod accept;
 mod fault;
-mod naming;
-mod object;
+mod identity;
 mod rules;
 mod schema;
 
 pub use accept::{Checked, check};
 pub use fault::{Fault, Found};
-pub use naming::{is_namespace, is_policy_name};
-pub use object::{ApiVersion, GROUP, KIND, Kind, Metadata, PLURAL, RateLimitPolicy, VERSION};
+pub use identity::{is_label, is_name};
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta as Metadata;
 pub use rules::{RULES, Rule};
 pub use schema::schema;
+pub use v1alpha1::RateLimitPolicy;
+
+/// The API group of every resource here.
+pub const GROUP: &str = "pacer.dev";
+
+/// The kind of the one resource here.
+pub const KIND: &str = "RateLimitPolicy";
+
+/// The one accepted `apiVersion`.
+pub const API_VERSION: &str = "pacer.dev/v1alpha1";
+
+#[cfg(test)]
+mod tests {
+    use kube::Resource;
+
+    use super::*;
+
+    #[test]
+    fn the_names_here_are_those_of_the_resource() {
+        assert_eq!(RateLimitPolicy::group(&()), GROUP);
+        assert_eq!(RateLimitPolicy::kind(&()), KIND);
+        assert_eq!(RateLimitPolicy::api_version(&()), API_VERSION);
+    }
+}

@@ -3,10 +3,10 @@
 use serde_json::{Number, Value};
 
 use super::fault::{Fault, Found};
-use super::naming;
-use super::object::RateLimitPolicy;
+use super::identity;
 use super::rules::RULES;
 use super::schema::{self, Findings};
+use super::v1alpha1::RateLimitPolicy;
 
 /// What an object turned out to be.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct Checked {
 /// Checks an object the way an API server does that was given [`schema::schema`] and [`RULES`].
 pub fn check(mut object: Value) -> Checked {
     tidy(&mut object);
-    let Findings { mut faults, mut unknown } = schema::walk("", &object, &schema::schema());
-    faults.extend(naming::faults(&object));
+    let Findings { mut faults, mut unknown } = schema::walk("", &object, &schema::of_object());
+    faults.extend(identity::faults(&object));
     if faults.iter().any(is_about_identity) {
         // Another kind of thing: what the rest says is no fault of it.
         faults.retain(is_about_identity);
@@ -74,6 +74,9 @@ fn without_nulls(value: &mut Value) {
 
 fn typed(mut object: Value) -> Result<RateLimitPolicy, Vec<Fault>> {
     without_nulls(&mut object);
+    if let Some(fault) = object.get("metadata").and_then(identity::unreadable) {
+        return Err(vec![fault]);
+    }
     // The schema is derived from the type, so that this cannot fail; a mistake there is reported, not hidden.
     serde_json::from_value(object).map_err(|error| {
         let found = Found::Value(error.to_string());

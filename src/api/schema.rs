@@ -11,23 +11,40 @@ mod walk;
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) use walk::{Findings, walk};
 
-use super::object::RateLimitPolicy;
+use super::identity;
+use super::v1alpha1::RateLimitPolicySpec;
 
-/// The schema of a `RateLimitPolicy`, in the dialect of a `CustomResourceDefinition`.
+/// The schema of a `RateLimitPolicy` in its `CustomResourceDefinition`.
 pub fn schema() -> Value {
-    SchemaSettings::openapi3()
+    let spec = SchemaSettings::openapi3()
         .with(|settings| {
             settings.inline_subschemas = true;
             settings.meta_schema = None;
         })
         .with_transform(Structural)
         .into_generator()
-        .into_root_schema_for::<RateLimitPolicy>()
-        .to_value()
+        .into_root_schema_for::<RateLimitPolicySpec>()
+        .to_value();
+    json!({
+        "description": "How a sidecar paces an application's calls to one LLM API.",
+        "type": "object",
+        "required": ["spec"],
+        "properties": {"spec": spec},
+    })
+}
+
+/// The schema a whole object is held against: the definition's, and what every object has.
+pub(super) fn of_object() -> Value {
+    let mut schema = schema();
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.extend(identity::properties());
+    }
+    schema["required"] = json!(["apiVersion", "kind", "spec"]);
+    schema
 }
 
 /// Turns an enum whose variants are described one by one into a plain list of values, and takes away

@@ -12,6 +12,7 @@ mod rate;
 mod retreat;
 mod upstream;
 
+use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,38 @@ pub use retreat::{Recovery, Retreat};
 pub use upstream::{Match, Method, Readiness, ReadinessGate, Retry, Timeouts};
 
 /// How calls to one LLM API are paced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[kube(
+    group = "pacer.dev",
+    version = "v1alpha1",
+    kind = "RateLimitPolicy",
+    plural = "ratelimitpolicies",
+    shortname = "rlpol",
+    category = "pacer",
+    namespaced,
+    doc = "One policy: its metadata, and how calls are paced.",
+    derive = "PartialEq",
+    schema = "disabled", // `api::schema` is the one schema, and `api::crd` puts it in.
+    printcolumn(
+        name = "Rate",
+        type_ = "integer",
+        json_path = ".spec.rate.requestsPerMinute",
+        description = "Requests that may leave in a minute"
+    ),
+    printcolumn(
+        name = "Capacity",
+        type_ = "integer",
+        json_path = ".spec.rate.capacity",
+        description = "Requests that may leave at once; as many as Rate where none is given"
+    ),
+    printcolumn(
+        name = "Mode",
+        type_ = "string",
+        json_path = ".spec.mode",
+        description = "Whether requests are held back, or only measured"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimitPolicySpec {
     /// Enforce holds requests back until the quota allows them; Observe delays nothing and only

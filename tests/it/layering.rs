@@ -40,7 +40,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "api",
         modules: OnlyModules(&[]),
-        crates: OnlyCrates(&["schemars", "serde", "serde_json", "serde_saphyr", "thiserror"]),
+        crates: OnlyCrates(&["k8s_openapi", "kube", "schemars", "serde", "serde_json", "serde_saphyr"]),
     },
     Layer { name: "descriptors", modules: OnlyModules(&[]), crates: OnlyCrates(&["rustix", "tracing"]) },
     Layer { name: "file_watch", modules: OnlyModules(&[]), crates: OnlyCrates(&["tokio"]) },

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{schema, walk};
+use super::{of_object as schema, walk};
 
 /// The keywords the walk acts on.
 const ACTED_ON: [&str; 13] = [

@@ -5,7 +5,7 @@ use std::fmt;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use tokio::time::{Instant, sleep_until};
 
@@ -13,7 +13,7 @@ use super::Timing;
 use super::backoff::Backoff;
 use super::connect::Connect;
 use super::trouble::{Trouble, of_watcher};
-use crate::api::{GROUP, KIND, PLURAL, VERSION};
+use crate::api::RateLimitPolicy;
 
 /// What the API server says, or that it says nothing.
 #[derive(Debug)]
@@ -86,8 +86,7 @@ impl Answers {
         timing: &Timing,
     ) -> Result<BoxStream<'static, watcher::Result<Event<DynamicObject>>>, Trouble> {
         let client = connect.client(timing.silence).await?;
-        let resource =
-            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, KIND), PLURAL);
+        let resource = ApiResource::erase::<RateLimitPolicy>(&());
         // Raw objects: one that a newer version wrote is judged by `api::check`, and does not break the watch.
         let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
         let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);

@@ -11,7 +11,7 @@ use super::Named;
 use super::answers::{Answer, Answers};
 use super::standstill::{Standstill, Told};
 use super::trouble::Trouble;
-use crate::api::{self, GROUP, KIND, VERSION};
+use crate::api::{self, API_VERSION, KIND};
 use crate::metrics::{PolicySource, PolicyState};
 use crate::policy::cache::Cache;
 use crate::policy::error::{Error, Problem};
@@ -234,10 +234,8 @@ fn read(source: PolicySource, object: Value) -> Result<Policy, Error> {
 fn essence(object: DynamicObject) -> Value {
     let DynamicObject { types, metadata, data } = object;
     let mut fields = if let Value::Object(fields) = data { fields } else { Map::new() };
-    let (api_version, kind) = types.map_or_else(
-        || (format!("{GROUP}/{VERSION}"), KIND.to_owned()),
-        |types| (types.api_version, types.kind),
-    );
+    let (api_version, kind) = types
+        .map_or_else(|| (API_VERSION.to_owned(), KIND.to_owned()), |types| (types.api_version, types.kind));
     fields.insert("apiVersion".into(), api_version.into());
     fields.insert("kind".into(), kind.into());
     fields.insert(
