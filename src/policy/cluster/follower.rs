@@ -142,10 +142,8 @@ impl Follower {
     }
 
     fn absent(&mut self, reason: Option<String>) {
-        if self.is_undecided() {
-            self.fall_back(PolicyState::NotFound, None);
-        }
-        let why = if self.seen.is_some() { Standstill::Deleted } else { Standstill::NotFound };
+        let was_known = self.seen.is_some() || self.cached.is_some();
+        let why = if was_known { Standstill::Deleted } else { Standstill::NotFound };
         self.stand_still(why, reason);
     }
 
