@@ -1,0 +1,5 @@
+//! One binary for all tests against a real API server. Run it by `make cluster`.
+#![cfg(test)]
+
+mod harness;
+mod support;
