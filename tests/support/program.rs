@@ -38,7 +38,7 @@ pub(crate) fn follow(log: impl Read + Send + 'static) -> Receiver<Value> {
 }
 
 /// One request on a connection of its own, which is kept to read the answer from.
-pub(crate) struct Call(TcpStream);
+pub(crate) struct Call(pub(crate) TcpStream);
 
 impl Call {
     pub(crate) fn get(address: SocketAddr, path: &str) -> Self {
@@ -51,35 +51,12 @@ impl Call {
         Self::send(address, &request)
     }
 
-    /// A chat completion of no stated priority.
-    pub(crate) fn chat(address: SocketAddr) -> Self {
-        let body = r#"{"model":"test/model","messages":[]}"#;
-        let length = body.len();
-        Self::send(
-            address,
-            &format!(
-                "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
-                 content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-            ),
-        )
-    }
-
-    fn send(address: SocketAddr, request: &str) -> Self {
+    /// Any bytes.
+    pub(crate) fn send(address: SocketAddr, request: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         Self(stream)
-    }
-
-    /// Reads until the answer so far holds `text`.
-    pub(crate) fn read_until(&mut self, text: &str) -> String {
-        let mut answer = Vec::new();
-        while !String::from_utf8_lossy(&answer).contains(text) {
-            let mut byte = [0];
-            assert_eq!(self.0.read(&mut byte).unwrap(), 1, "the answer ended before {text:?}");
-            answer.push(byte[0]);
-        }
-        String::from_utf8(answer).unwrap()
     }
 
     /// The rest of the answer, which ends with the connection.

@@ -54,3 +54,9 @@ impl Authority {
         Certified { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 }
+
+/// A key of its own for signing tokens: the private and the public half, as PEM.
+pub(crate) fn signing_key() -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    (key.serialize_pem(), key.public_key_pem())
+}

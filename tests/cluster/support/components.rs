@@ -14,7 +14,8 @@ impl Components {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/components.sh");
         let output = Command::new(script).arg("path").output().map_err(|error| error.to_string())?;
         let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-        let missing = ["etcd", "kube-apiserver", "kubectl"].into_iter().find(|name| !folder.join(name).is_file());
+        let missing =
+            ["etcd", "kube-apiserver", "kubectl"].into_iter().find(|name| !folder.join(name).is_file());
         match missing {
             None => Ok(Self(folder)),
             Some(name) => Err(format!(

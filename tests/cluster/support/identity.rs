@@ -71,7 +71,8 @@ impl Identity {
 
     /// A folder like the one the kubelet mounts, with a token of an hour.
     pub(crate) fn mount(&self, server: &Server) -> Mount {
-        let folder = server.path(&format!("{}-{}-{:06x}", self.namespace, self.name, fastrand::u32(..0x0100_0000)));
+        let folder =
+            server.path(&format!("{}-{}-{:06x}", self.namespace, self.name, fastrand::u32(..0x0100_0000)));
         fs::create_dir(&folder).unwrap();
         let mount = Mount { folder, namespace: self.namespace.clone() };
         mount.write("namespace", &self.namespace);

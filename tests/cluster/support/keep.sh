@@ -10,18 +10,20 @@ exec 3<&0
 "$@" </dev/null >&2 3<&- &
 command=$!
 echo "$command"
+# What the command prints is its own: the shell says nothing of how it ended.
+exec 2>/dev/null
 
 (
     read -r nothing <&3
     # From here on the killing is not called off: COMMAND has not ended by itself.
     trap '' TERM
-    kill -KILL "$command" 2>/dev/null
+    kill -KILL "$command"
     exit 0
 ) &
 watch=$!
 
 wait "$command"
 code=$?
-kill -TERM "$watch" 2>/dev/null
+kill -TERM "$watch"
 wait "$watch" && [ -n "$folder" ] && rm -rf "$folder"
 exit "$code"

@@ -61,9 +61,17 @@ impl Kept {
         self.keeper.try_wait().unwrap()
     }
 
-    /// Sends a signal to the program.
+    /// Sends a signal to the program. One that has ended gets none.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).unwrap();
+        kill_process(self.pid, signal).ok();
+    }
+
+    /// Kills the program and leaves the folder as it is.
+    pub(crate) fn kill(mut self) {
+        if self.ended().is_none() {
+            self.signal(Signal::KILL);
+            self.wait();
+        }
     }
 
     /// Waits for the program to end by itself or by a signal.

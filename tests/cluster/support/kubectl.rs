@@ -39,6 +39,11 @@ impl Kubectl {
         self
     }
 
+    /// The namespace it was given.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// Runs any command.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.run_with("", args)

@@ -5,9 +5,11 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
-use super::certificates::Authority;
+use super::certificates::{self, Authority, Certified};
 use super::components::Components;
+use super::crd;
 use super::kept::Kept;
 use super::kubeconfig;
 use super::kubectl::Kubectl;
@@ -38,7 +40,7 @@ struct Ports {
 }
 
 impl Server {
-    /// The server of this test process, started by whoever asks first. Work in a [`Server::namespace`], and leave alone
+    /// The server of this test process, with the CRD, started by whoever asks first. Work in a [`Server::namespace`], and leave alone
     /// what belongs to all: a test that breaks things starts its [`Server::own`].
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
@@ -48,7 +50,7 @@ impl Server {
         }
     }
 
-    /// A server for one test, to break: about 3 s and 300 MiB.
+    /// A server for one test, with the CRD, to break: about 4 s and 300 MiB.
     pub(crate) fn own() -> Self {
         Self::start().unwrap_or_else(|error| panic!("{error}"))
     }
@@ -60,7 +62,10 @@ impl Server {
             let server = Self::prepare(components.clone());
             server.start_etcd();
             match server.try_start_api_server() {
-                Ok(()) => return Ok(server),
+                Ok(()) => {
+                    crd::install(&server.kubectl());
+                    return Ok(server);
+                }
                 Err(fault) => error = fault,
             }
             if !error.contains("address already in use") {
@@ -84,7 +89,9 @@ impl Server {
         server.write("client-ca.crt", &clients.pem());
         server.write("admin.crt", &admin.certificate);
         server.write("admin.key", &admin.key);
-        server.write("service-accounts.key", &clients.client("unused", "unused").key);
+        let (private, public) = certificates::signing_key();
+        server.write("service-accounts.key", &private);
+        server.write("service-accounts.pub", &public);
         server.write_serving_certificate();
         let user = serde_json::json!({
             "client-certificate": server.path("admin.crt"),
@@ -105,7 +112,7 @@ impl Server {
 
     /// `kill -9` of the API server.
     pub(crate) fn kill_api_server(&self) {
-        self.api.lock().unwrap().take();
+        self.api.lock().unwrap().take().map_or((), Kept::kill);
     }
 
     /// Starts the API server where it was before, and waits until it is ready. Running, it is killed first.
@@ -116,7 +123,7 @@ impl Server {
 
     /// `kill -9` of etcd. The API server stays and has no answers.
     pub(crate) fn kill_etcd(&self) {
-        self.etcd.lock().unwrap().take();
+        self.etcd.lock().unwrap().take().map_or((), Kept::kill);
     }
 
     /// Starts etcd with the data it had, and waits until the API server is ready again.
@@ -170,8 +177,14 @@ impl Server {
     }
 
     /// A certificate for something that stands in for the API server.
-    pub(crate) fn sign_serving(&self) -> super::certificates::Certified {
+    pub(crate) fn sign_serving(&self) -> Certified {
         self.authority.lock().unwrap().serving()
+    }
+
+    /// The process ids of etcd and the API server, as far as they run.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let processes = [&self.etcd, &self.api];
+        processes.iter().filter_map(|process| process.lock().unwrap().as_ref().map(Kept::pid)).collect()
     }
 
     /// A file or folder in this server's folder, which goes with the server.
@@ -208,7 +221,7 @@ impl Server {
             ("--client-ca-file", "client-ca.crt"),
             ("--tls-cert-file", "serving.crt"),
             ("--tls-private-key-file", "serving.key"),
-            ("--service-account-key-file", "service-accounts.key"),
+            ("--service-account-key-file", "service-accounts.pub"),
             ("--service-account-signing-key-file", "service-accounts.key"),
             ("--cert-dir", "certs"),
         ] {
@@ -221,7 +234,7 @@ impl Server {
 
     /// Polls `/readyz`. A process that ends meanwhile ends the wait.
     fn wait_until_ready(&self) -> Result<(), String> {
-        const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+        const PAUSE: Duration = Duration::from_millis(100);
         let kubectl = self.kubectl();
         for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
             if kubectl.run(&["get", "--raw=/readyz"]).code == 0 {

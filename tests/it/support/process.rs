@@ -1,6 +1,6 @@
 //! The program as a process: started with flags and variables, read line by line, stopped by signals.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::Receiver;
@@ -81,6 +81,32 @@ fn wait_for(log: &Receiver<Value>, message: &str) -> Value {
         if line["message"] == message {
             return line;
         }
+    }
+}
+
+impl Call {
+    /// A chat completion of no stated priority.
+    pub(crate) fn chat(address: SocketAddr) -> Self {
+        let body = r#"{"model":"test/model","messages":[]}"#;
+        let length = body.len();
+        Self::send(
+            address,
+            &format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+                 content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            ),
+        )
+    }
+
+    /// Reads until the answer so far holds `text`.
+    pub(crate) fn read_until(&mut self, text: &str) -> String {
+        let mut answer = Vec::new();
+        while !String::from_utf8_lossy(&answer).contains(text) {
+            let mut byte = [0];
+            assert_eq!(self.0.read(&mut byte).unwrap(), 1, "the answer ended before {text:?}");
+            answer.push(byte[0]);
+        }
+        String::from_utf8(answer).unwrap()
     }
 }
 

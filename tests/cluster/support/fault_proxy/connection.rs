@@ -45,8 +45,9 @@ async fn keep(stream: TcpStream, acceptor: TlsAcceptor, control: Arc<Control>) {
     let stream = TcpStream::from_std(stream).unwrap();
     tokio::select! {
         () = serve(stream, acceptor, control) => {}
-        Ok(Cut::Reset) = cuts.recv() => handle.set_zero_linger().unwrap(),
-        else => {}
+        cut = cuts.recv() => if matches!(cut, Ok(Cut::Reset)) {
+            handle.set_zero_linger().unwrap();
+        },
     }
 }
 

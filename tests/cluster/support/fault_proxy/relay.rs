@@ -46,8 +46,7 @@ pub(super) async fn relay(control: Arc<Control>, request: Request<Incoming>) -> 
 
 fn refuse(refusal: &Refusal) -> Response<Body> {
     let body = Full::from(refusal.status_object().to_string());
-    let mut response =
-        Response::builder().status(refusal.code).header(CONTENT_TYPE, "application/json");
+    let mut response = Response::builder().status(refusal.code).header(CONTENT_TYPE, "application/json");
     if let Some(seconds) = refusal.retry_after_seconds {
         response = response.header(RETRY_AFTER, seconds);
     }
