@@ -40,7 +40,7 @@ fn a_killed_server_comes_back_with_its_objects() {
     kubectl.get("rlpol", "nvidia").succeeds();
 
     server.kill_etcd();
-    kubectl.run(&["get", "--raw=/readyz"]).fails("etcd failed");
+    kubectl.run(&["get", "rlpol", "nvidia", "--request-timeout=1s"]).fails("");
     server.restart_etcd();
     kubectl.get("rlpol", "nvidia").succeeds();
 
@@ -122,14 +122,26 @@ fn a_sidecar_is_read_and_stopped() {
 #[test]
 fn streams_last_as_long_as_the_test_wants_and_waiting_calls_wait() {
     let upstream = Upstream::start();
-    let args = ["--rate-rpm=200", "--bucket-capacity=200", "--timeout=3600"];
-    let sidecar = Launch::new(&args).variable("SIDECAR_UPSTREAM", upstream.url()).start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    let set_rate = |rate| {
+        let text = policy("nvidia", rate) + "  queue: {maxWaitSeconds: 3600}\n";
+        std::fs::write(&file, text).unwrap();
+    };
+    set_rate(100_000);
+    let sidecar = Launch::new(&["--policy-file", file.to_str().unwrap()])
+        .variable("SIDECAR_UPSTREAM", upstream.url())
+        .start();
     let streams = Load::start(sidecar.proxy, 200, Kind::Stream);
     until("every stream has begun", || streams.begun() == 200);
+    // A bucket is nearly empty at the start, so the pace is slow only from here on.
+    set_rate(10);
+    until("the rate is low", || sidecar.metric("sidecar_tokens_rate") == Some(10.0));
     let waiting = Load::start(sidecar.proxy, 300, Kind::Plain);
     let depth = r#"sidecar_queue_depth{priority="normal"}"#;
     until("the others wait", || sidecar.metric(depth) == Some(300.0));
     assert_eq!((streams.ended(), waiting.ended(), upstream.calls().len()), (0, 0, 200));
+    assert!(upstream.calls().is_sorted());
     upstream.finish_streams();
     assert!(streams.lost().is_empty());
     drop(waiting);

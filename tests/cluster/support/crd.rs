@@ -25,10 +25,10 @@ pub(crate) fn install(kubectl: &Kubectl) {
     until("policies are served", || kubectl.run(&["get", "ratelimitpolicies.pacer.dev"]).code == 0);
 }
 
-/// A policy of which everything but the rate is the default.
+/// A policy of which everything but the rate is the default. More sections of `spec` may be appended as lines.
 pub(crate) fn policy(name: &str, requests_per_minute: u32) -> String {
     format!(
         "apiVersion: pacer.dev/v1alpha1\nkind: RateLimitPolicy\nmetadata: {{name: {name}}}\n\
-         spec: {{rate: {{requestsPerMinute: {requests_per_minute}}}}}\n"
+         spec:\n  rate: {{requestsPerMinute: {requests_per_minute}}}\n"
     )
 }

@@ -232,12 +232,14 @@ impl Server {
         self.wait_until_ready()
     }
 
-    /// Polls `/readyz`. A process that ends meanwhile ends the wait.
+    /// Polls `/readyz`, and a list, which asks etcd: `/readyz` remembers for a while that etcd was well. A process that
+    /// ends meanwhile ends the wait.
     fn wait_until_ready(&self) -> Result<(), String> {
         const PAUSE: Duration = Duration::from_millis(100);
         let kubectl = self.kubectl();
         for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
-            if kubectl.run(&["get", "--raw=/readyz"]).code == 0 {
+            let pages = ["--raw=/readyz", "--raw=/api/v1/namespaces?limit=1"];
+            if pages.iter().all(|page| kubectl.run(&["get", page, "--request-timeout=5s"]).code == 0) {
                 return Ok(());
             }
             for (process, name) in [(&self.etcd, "etcd"), (&self.api, "kube-apiserver")] {
