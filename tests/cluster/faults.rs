@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::support::crd::policy;
-use crate::support::fault_proxy::{Cut, Fault, FaultProxy, Refusal, Which};
+use crate::support::fault_proxy::{Asked, Cut, Fault, FaultProxy, Refusal, Which};
 use crate::support::namespace::Namespace;
 use crate::support::program::{PATIENCE, until};
 use crate::support::server::Server;
@@ -154,7 +154,7 @@ async fn a_watch_passes_as_it_comes_and_is_recorded() {
     assert_eq!(client.proxy.watches(), 1);
 
     let asked = client.proxy.asked();
-    assert_eq!(asked.iter().map(|asked| asked.is_watch()).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(asked.iter().map(Asked::is_watch).collect::<Vec<_>>(), [false, true]);
     assert_eq!(asked[1].parameter("fieldSelector"), Some("metadata.name=nvidia"));
     assert_eq!(asked[1].parameter("timeoutSeconds"), Some("240"));
     assert_eq!(asked[1].token.as_ref(), Some(&client.token));

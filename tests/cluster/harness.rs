@@ -43,10 +43,22 @@ fn a_killed_server_comes_back_with_its_objects() {
     kubectl.run(&["get", "rlpol", "nvidia", "--request-timeout=1s"]).fails("");
     server.restart_etcd();
     kubectl.get("rlpol", "nvidia").succeeds();
+}
 
-    let before = server.ca();
+#[test]
+fn a_rotated_authority_is_trusted_only_by_who_knows_it() {
+    let server = Server::own();
+    let namespace = server.namespace("harness");
+    namespace.kubectl().apply(&policy("nvidia", 40)).succeeds();
+    let account = namespace.account("app");
+    account.allow("nvidia");
+    let mount = account.mount(&server);
+    let kubectl = server.kubectl_with(&mount.kubeconfig(server.address()));
+    kubectl.get("rlpol", "nvidia").succeeds();
     server.rotate_authority();
-    assert_ne!(server.ca(), before);
+    namespace.kubectl().get("rlpol", "nvidia").succeeds();
+    kubectl.get("rlpol", "nvidia").fails("certificate");
+    mount.write_ca(&server.ca());
     kubectl.get("rlpol", "nvidia").succeeds();
 }
 
@@ -89,7 +101,9 @@ fn a_sidecar_sees_what_a_pod_would_see_and_nobody_else_does() {
     let server = Server::shared();
     let namespace = server.namespace("harness");
     let mount = namespace.account("app").mount(server);
-    let sidecar = Launch::new(&[]).in_pod(&mount, server.address()).start();
+    let kubeconfig = mount.kubeconfig(server.address());
+    let launch = Launch::new(&[]).kubeconfig(&kubeconfig);
+    let sidecar = launch.in_pod(&mount, server.address()).start();
     let process = PathBuf::from(format!("/proc/{}", sidecar.pid()));
     let seen = |name| {
         std::fs::read_to_string(process.join("root").join(mounted.strip_prefix("/").unwrap()).join(name))
@@ -101,6 +115,7 @@ fn a_sidecar_sees_what_a_pod_would_see_and_nobody_else_does() {
     assert_eq!(seen("token"), "rotated");
     let variables = std::fs::read_to_string(process.join("environ")).unwrap();
     assert!(variables.contains(&format!("KUBERNETES_SERVICE_PORT={}\0", server.address().port())));
+    assert!(variables.contains(&format!("KUBECONFIG={}\0", kubeconfig.display())));
     assert_ne!(std::fs::read_to_string(mounted.join("token")).ok(), Some("rotated".into()));
 }
 

@@ -2,6 +2,7 @@
 
 use crate::support::crd::policy;
 use crate::support::kubectl::{Kubectl, Ran};
+use crate::support::program::until;
 use crate::support::server::Server;
 
 const WATCH_FOR_A_SECOND: &str = "watch=1&timeoutSeconds=1";
@@ -61,6 +62,23 @@ fn without_the_role_nothing_is_allowed() {
     assert_eq!(can(&account.user()), "yes\n");
     account.forbid("nvidia");
     assert_eq!(can(&account.user()), "no\n");
+}
+
+#[test]
+fn a_token_is_worth_nothing_once_its_secret_is_gone() {
+    let server = Server::shared();
+    let namespace = server.namespace("rbac");
+    namespace.kubectl().apply(&policy("nvidia", 40)).succeeds();
+    let account = namespace.account("app");
+    account.allow("nvidia");
+    let mount = account.mount(server);
+    mount.write_token(&account.token_bound_to("leash"));
+    let kubectl = server.kubectl_with(&mount.kubeconfig(server.address()));
+    kubectl.get("rlpol", "nvidia").succeeds();
+    namespace.kubectl().delete("secret", "leash").succeeds();
+    until("the token is refused", || kubectl.get("rlpol", "nvidia").stderr.contains("must be logged in"));
+    mount.write_token(&account.token());
+    kubectl.get("rlpol", "nvidia").succeeds();
 }
 
 /// Asks for a watch of the policies with these parameters.

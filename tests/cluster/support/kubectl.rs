@@ -1,5 +1,6 @@
 //! The real `kubectl`.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -115,28 +116,35 @@ impl Ran {
     /// Asserts exit code 0.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Self {
-        assert_eq!(self.code, 0, "{self:#?}");
+        assert_eq!(self.code, 0, "{self}");
         self
     }
 
     /// Asserts another exit code than 0, and that standard error says `why`.
     #[track_caller]
     pub(crate) fn fails(self, why: &str) -> Self {
-        assert_ne!(self.code, 0, "{self:#?}");
-        assert!(self.stderr.contains(why), "not said: {why:?}\n{self:#?}");
+        assert_ne!(self.code, 0, "{self}");
+        assert!(self.stderr.contains(why), "not said: {why:?}\n{self}");
         self
     }
 
     /// Asserts that neither the API server nor `kubectl` warned of anything.
     #[track_caller]
     pub(crate) fn without_warnings(self) -> Self {
-        assert!(!self.stderr.to_lowercase().contains("warning"), "{self:#?}");
+        assert!(!self.stderr.to_lowercase().contains("warning"), "{self}");
         self
     }
 
     /// Standard output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self:#?}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, code, stdout, stderr } = self;
+        write!(f, "$ {command}\n{stdout}\n--- stderr\n{stderr}\n--- code {code}")
     }
 }

@@ -112,7 +112,9 @@ impl Server {
 
     /// `kill -9` of the API server.
     pub(crate) fn kill_api_server(&self) {
-        self.api.lock().unwrap().take().map_or((), Kept::kill);
+        if let Some(api) = self.api.lock().unwrap().take() {
+            api.kill();
+        }
     }
 
     /// Starts the API server where it was before, and waits until it is ready. Running, it is killed first.
@@ -123,7 +125,9 @@ impl Server {
 
     /// `kill -9` of etcd. The API server stays and has no answers.
     pub(crate) fn kill_etcd(&self) {
-        self.etcd.lock().unwrap().take().map_or((), Kept::kill);
+        if let Some(etcd) = self.etcd.lock().unwrap().take() {
+            etcd.kill();
+        }
     }
 
     /// Starts etcd with the data it had, and waits until the API server is ready again.

@@ -178,16 +178,15 @@ impl Control {
         if let Some(place) = next.iter().position(|(which, _)| asked.is(*which)) {
             return Some(next.remove(place).1);
         }
-        match &*self.fault.borrow() {
-            Fault::Answer(which, refusal) if asked.is(*which) => Some(refusal.clone()),
-            _ => None,
+        if let Fault::Answer(which, refusal) = &*self.fault.borrow()
+            && asked.is(*which)
+        {
+            return Some(refusal.clone());
         }
+        None
     }
 
     pub(super) fn delay(&self) -> Duration {
-        match *self.fault.borrow() {
-            Fault::Delay(delay) => delay,
-            _ => Duration::ZERO,
-        }
+        if let Fault::Delay(delay) = *self.fault.borrow() { delay } else { Duration::ZERO }
     }
 }
