@@ -4,6 +4,8 @@
 pub(crate) mod client;
 pub(crate) mod logs;
 pub(crate) mod process;
+#[path = "../support/program.rs"]
+pub(crate) mod program;
 pub(crate) mod sidecar;
 pub(crate) mod upstream;
 
