@@ -2,7 +2,8 @@
 //!
 //! Each rule is said twice, once as the CEL text an API server evaluates and once as a
 //! Rust function, side by side so that neither changes alone. Both read the object
-//! with every default filled in.
+//! with every default filled in. Both are asked about numbers out of range, too, so a
+//! rule that such a number alone would break lets it pass: one mistake, one message.
 
 use serde_json::{Value, json};
 
@@ -63,14 +64,14 @@ pub const RULES: [Rule; 7] = [
     Rule {
         at: "spec.rate",
         field: "windowSeconds",
-        cel: "self.windowSeconds * self.requestsPerMinute >= 60",
+        cel: "self.requestsPerMinute < 1 || self.windowSeconds * self.requestsPerMinute >= 60",
         message: "a window with room for one request (windowSeconds * requestsPerMinute is 60 or more)",
         violation: window_without_room,
     },
     Rule {
         at: "spec.rate",
         field: "windowSeconds",
-        cel: "self.requestsPerMinute * self.windowSeconds / 60 <= 1000000",
+        cel: "self.requestsPerMinute > 1000000 || self.windowSeconds * self.requestsPerMinute / 60 <= 1000000",
         message: "a window of at most 1000000 requests (requestsPerMinute * windowSeconds / 60)",
         violation: window_too_big,
     },
@@ -120,12 +121,12 @@ pub const RULES: [Rule; 7] = [
 ];
 
 fn window_without_room(spec: &RateLimitPolicySpec) -> Option<String> {
-    let broken = request_seconds(spec) < 60;
+    let broken = spec.rate.requests_per_minute >= 1 && request_seconds(spec) < 60;
     broken.then(|| window_text(spec))
 }
 
 fn window_too_big(spec: &RateLimitPolicySpec) -> Option<String> {
-    let broken = request_seconds(spec) / 60 > WINDOW_QUOTA_MAX;
+    let broken = spec.rate.requests_per_minute <= 1_000_000 && request_seconds(spec) / 60 > WINDOW_QUOTA_MAX;
     broken.then(|| window_text(spec))
 }
 

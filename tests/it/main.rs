@@ -10,6 +10,7 @@ mod layering;
 mod metrics_doc;
 mod policy_check;
 mod policy_file;
+mod policy_table;
 mod proxy_body;
 mod proxy_contract;
 mod proxy_log;
