@@ -1,7 +1,7 @@
 # The front door: every command a person or CI runs. `make help` lists the targets.
 #
 # Variables, set as `make VARIABLE=value TARGET`:
-#   ARGS        passed on to the program by `demo`, to the tests by `unit`
+#   ARGS        passed on to the program by `demo`, to the tests by `unit` and `cluster`
 #   PACER_BIN   the binary under test in `clients` (default: the debug build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests (default: node)
@@ -47,12 +47,18 @@ fmt: ## Format the sources
 lint: ## Check the format, then every lint, with no warning allowed
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --test cluster -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
 
 .PHONY: unit
 unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain")
 	cargo test --locked $(ARGS)
+
+.PHONY: cluster
+cluster: tools ## Run the tests against a real API server (ARGS="faults")
+	@tests/tools.sh unshare
+	cargo test --locked --test cluster -- $(ARGS)
 
 .PHONY: readme
 readme: ## Run every command the README shows
@@ -78,13 +84,13 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint unit readme clients ## Run every test: lints, Rust, the README's commands, the SDKs
-	@printf '\nmake test: lints, Rust tests, README commands and client SDKs all passed\n'
+test: prerequisites tools lint unit cluster readme clients ## Run every test: lints, Rust, a real API server, the README's commands, the SDKs
+	@printf '\nmake test: lints, Rust tests, cluster tests, README commands and client SDKs all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
 prerequisites:
-	@tests/tools.sh cargo $(PYTHON) venv $(NODE) npm curl
+	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl
 
 .PHONY: tools
 tools: ## Build etcd, kube-apiserver and kubectl once, into a cache (or set KUBEBUILDER_ASSETS)

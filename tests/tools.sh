@@ -28,6 +28,13 @@ check() {
         "$1" -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null ||
             lacks "$1 (Node.js 20 or newer)" "apt-get install nodejs (Debian 13 on), or: make NODE=/path/to/node"
         ;;
+    # Some systems let only root make a mount namespace.
+    unshare)
+        command -v unshare >/dev/null || lacks "unshare" "apt-get install util-linux"
+        if [ "$(id -u)" -ne 0 ] && ! unshare -rm true 2>/dev/null; then
+            lacks "user namespaces, for the mount that pods have" "run as root, or: sysctl -w kernel.unprivileged_userns_clone=1"
+        fi
+        ;;
     npm) command -v npm >/dev/null || lacks "npm" "apt-get install npm" ;;
     *) command -v "$1" >/dev/null || lacks "$1" "apt-get install $1" ;;
     esac

@@ -6,6 +6,8 @@ pub(crate) mod logs;
 #[path = "../support/policies.rs"]
 pub(crate) mod policies;
 pub(crate) mod process;
+#[path = "../support/program.rs"]
+pub(crate) mod program;
 pub(crate) mod sidecar;
 pub(crate) mod upstream;
 

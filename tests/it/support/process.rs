@@ -3,13 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use serde_json::Value;
 
-/// Far longer than anything takes; what is waited for never comes when this has passed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) use super::program::{Call, until};
+use super::program::{PATIENCE, follow};
 
 /// The program with nothing of this process's environment that could configure it.
 pub(crate) fn pacer(args: &[&str]) -> Command {
@@ -76,33 +75,6 @@ impl Drop for Sidecar {
     }
 }
 
-/// Waits until `holds` does.
-pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
-    const PAUSE: Duration = Duration::from_millis(5);
-    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
-        if holds() {
-            return;
-        }
-        std::thread::park_timeout(PAUSE);
-    }
-    panic!("never: {what}");
-}
-
-/// Every line of a log, each of which must be one JSON object.
-fn follow(log: impl Read + Send + 'static) -> Receiver<Value> {
-    let (lines, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(log).lines() {
-            let line = line.unwrap();
-            let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if lines.send(value).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
 fn wait_for(log: &Receiver<Value>, message: &str) -> Value {
     loop {
         let line = log.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no {message:?}: {error}"));
@@ -112,20 +84,7 @@ fn wait_for(log: &Receiver<Value>, message: &str) -> Value {
     }
 }
 
-/// One request on a connection of its own, which is kept to read the answer from.
-pub(crate) struct Call(TcpStream);
-
 impl Call {
-    pub(crate) fn get(address: SocketAddr, path: &str) -> Self {
-        Self::ask(address, "GET", path)
-    }
-
-    /// A request without a body.
-    pub(crate) fn ask(address: SocketAddr, method: &str, path: &str) -> Self {
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        Self::send(address, &request)
-    }
-
     /// A chat completion of no stated priority.
     pub(crate) fn chat(address: SocketAddr) -> Self {
         let body = r#"{"model":"test/model","messages":[]}"#;
@@ -139,13 +98,6 @@ impl Call {
         )
     }
 
-    fn send(address: SocketAddr, request: &str) -> Self {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        Self(stream)
-    }
-
     /// Reads until the answer so far holds `text`.
     pub(crate) fn read_until(&mut self, text: &str) -> String {
         let mut answer = Vec::new();
@@ -154,14 +106,6 @@ impl Call {
             assert_eq!(self.0.read(&mut byte).unwrap(), 1, "the answer ended before {text:?}");
             answer.push(byte[0]);
         }
-        String::from_utf8(answer).unwrap()
-    }
-
-    /// The rest of the answer, which ends with the connection.
-    pub(crate) fn rest(mut self) -> String {
-        let mut answer = Vec::new();
-        // A connection that is cut off may be reset: what came before is the answer.
-        self.0.read_to_end(&mut answer).ok();
         String::from_utf8(answer).unwrap()
     }
 }

@@ -1,0 +1,7 @@
+//! One binary for all tests against a real API server. Run it by `make cluster`.
+#![cfg(test)]
+
+mod faults;
+mod harness;
+mod rbac;
+mod support;
