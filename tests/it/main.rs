@@ -5,6 +5,7 @@ mod admin_port;
 mod cli_run;
 mod cli_usage;
 mod drain_signals;
+mod generated;
 mod https_upstream;
 mod layering;
 mod metrics_doc;
