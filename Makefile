@@ -51,6 +51,10 @@ lint: ## Check the format, then every lint, with no warning allowed
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
 
+.PHONY: generate
+generate: ## Renew what is made from the types: crd/ and docs/policy-reference.md
+	PACER_GENERATE=1 cargo test --locked --test it -- generated::
+
 .PHONY: unit
 unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain")
 	cargo test --locked $(ARGS)

@@ -9,12 +9,14 @@
 pub mod v1alpha1;
 
 mod accept;
+mod definition;
 mod fault;
 mod identity;
 mod rules;
 mod schema;
 
 pub use accept::{Checked, check};
+pub use definition::{crd, crd_yaml};
 pub use fault::{Fault, Found};
 pub use identity::{is_label, is_name};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta as Metadata;

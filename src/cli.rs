@@ -30,6 +30,8 @@ pub enum Command {
     Run(Box<Run>),
     /// `pacer demo`
     Demo(Demo),
+    /// `pacer crd`
+    Crd,
     /// `pacer check`: the files to validate.
     Check(Vec<PathBuf>),
     /// `pacer healthcheck`: whom to ask what.
@@ -108,6 +110,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Stop>
     match cli.command {
         Subcommand::Run(run) => Ok(Command::Run(Box::new(run.resolve()?))),
         Subcommand::Demo(demo) => Ok(Command::Demo(demo.resolve()?)),
+        Subcommand::Crd => Ok(Command::Crd),
         Subcommand::Check(check) => Ok(Command::Check(check.files)),
         Subcommand::Healthcheck(healthcheck) => {
             let (address, question) = healthcheck.resolve();

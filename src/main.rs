@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use pacer::cli::{self, Command, Stop};
 use pacer::sidecar::StartError;
-use pacer::{demo, healthcheck, policy, sidecar, telemetry};
+use pacer::{api, demo, healthcheck, policy, sidecar, telemetry};
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
@@ -36,6 +36,11 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => {
             telemetry::install(&demo.log.filter, demo.log.format)?;
             pacer::runtime::block_on(demo::run(demo.options))?.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Crd => {
+            // A reader that has left, as in `pacer crd | head`, is no error.
+            io::stdout().write_all(api::crd_yaml()?.as_bytes()).ok();
+            Ok(ExitCode::SUCCESS)
         }
         Command::Check(files) => {
             let faults = policy::check(&files, &mut io::stdout().lock())?;

@@ -21,14 +21,28 @@ pub struct Checked {
 /// Checks an object the way an API server does that was given [`schema::schema`] and [`RULES`].
 pub fn check(mut object: Value) -> Checked {
     tidy(&mut object);
-    let Findings { mut faults, mut unknown } = schema::walk("", &object, &schema::of_object());
-    faults.extend(identity::faults(&object));
+    let Findings { mut faults, mut unknown, mut blocks_rules } =
+        schema::walk("", &object, &schema::of_object());
+    let about_names = identity::faults(&object);
+    blocks_rules |= about_names.iter().any(|fault| fault.found == Found::Missing);
+    faults.extend(about_names);
     if faults.iter().any(is_about_identity) {
         // Another kind of thing: what the rest says is no fault of it.
         faults.retain(is_about_identity);
         unknown.clear();
     }
-    let policy = if faults.is_empty() { typed(object).and_then(ruled) } else { Err(faults) };
+    if blocks_rules {
+        return Checked { policy: Err(faults), unknown };
+    }
+    let policy = match typed(object) {
+        Ok(policy) => {
+            faults.extend(RULES.iter().filter_map(|rule| rule.check(&policy.spec)));
+            if faults.is_empty() { Ok(policy) } else { Err(faults) }
+        }
+        // A number out of range may be too large for its type; then that is what is wrong.
+        Err(unreadable) if faults.is_empty() => Err(vec![unreadable]),
+        Err(_) => Err(faults),
+    };
     Checked { policy, unknown }
 }
 
@@ -72,19 +86,14 @@ fn without_nulls(value: &mut Value) {
     }
 }
 
-fn typed(mut object: Value) -> Result<RateLimitPolicy, Vec<Fault>> {
+fn typed(mut object: Value) -> Result<RateLimitPolicy, Fault> {
     without_nulls(&mut object);
     if let Some(fault) = object.get("metadata").and_then(identity::unreadable) {
-        return Err(vec![fault]);
+        return Err(fault);
     }
     // The schema is derived from the type, so that this cannot fail; a mistake there is reported, not hidden.
     serde_json::from_value(object).map_err(|error| {
         let found = Found::Value(error.to_string());
-        vec![Fault { path: "object".into(), found, accepted: "a RateLimitPolicy".into() }]
+        Fault { path: "object".into(), found, accepted: "a RateLimitPolicy".into() }
     })
-}
-
-fn ruled(policy: RateLimitPolicy) -> Result<RateLimitPolicy, Vec<Fault>> {
-    let faults: Vec<_> = RULES.iter().filter_map(|rule| rule.check(&policy.spec)).collect();
-    if faults.is_empty() { Ok(policy) } else { Err(faults) }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Found};
+use super::rules::validation;
 use super::{API_VERSION, KIND};
 
 /// The longest name of a policy, in bytes: a pod carries it in a label, and a label's value ends there.
@@ -45,6 +46,13 @@ pub(super) fn properties() -> Map<String, Value> {
     properties.insert("kind".to_owned(), json!({"type": "string", "enum": [KIND]}));
     properties.insert("metadata".to_owned(), json!({"type": "object", "properties": metadata}));
     properties
+}
+
+/// The one rule about the metadata that an API server does not have by itself.
+pub(super) fn name_rule() -> Value {
+    let cel = format!("self.metadata.name.size() <= {NAME_LENGTH}");
+    let accepted = format!("at most {NAME_LENGTH} characters long: a pod carries it in a label");
+    validation(&cel, &accepted, "metadata.name")
 }
 
 /// What is wrong with an object's metadata beside what its schema says.

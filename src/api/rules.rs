@@ -1,8 +1,11 @@
 //! Rules that tie several fields together.
 //!
-//! Each rule is said twice, once as the CEL text an API server evaluates on `spec` and
-//! once as a Rust function, side by side so that neither changes alone. They are asked
-//! only about an object whose every field is acceptable by itself, as API servers do.
+//! Each rule is said twice, once as the CEL text an API server evaluates and once as a
+//! Rust function, side by side so that neither changes alone. Both read the object
+//! with every default filled in. Both are asked about numbers out of range, too, so a
+//! rule that such a number alone would break lets it pass: one mistake, one message.
+
+use serde_json::{Value, json};
 
 use super::fault::{Fault, Found};
 use super::v1alpha1::{Priority, RateLimitPolicySpec};
@@ -13,9 +16,11 @@ const WINDOW_QUOTA_MAX: i64 = 1_000_000;
 /// A rule between fields of `spec`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// The field a violation is reported at, like `spec.rate.windowSeconds`.
-    pub path: &'static str,
-    /// The rule as CEL, `self` being `spec`.
+    /// Where the rule stands, like `spec.rate`: as near to its fields as can be.
+    pub at: &'static str,
+    /// The field below that a violation is reported at, like `windowSeconds`.
+    pub field: &'static str,
+    /// The rule as CEL, `self` being what is at `at`.
     pub cel: &'static str,
     /// What is accepted.
     pub message: &'static str,
@@ -24,64 +29,91 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The path a violation is reported at, like `spec.rate.windowSeconds`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.at, self.field)
+    }
+
     /// The fault of a `spec` that breaks this rule.
     pub fn check(&self, spec: &RateLimitPolicySpec) -> Option<Fault> {
         (self.violation)(spec).map(|found| Fault {
-            path: self.path.to_owned(),
+            path: self.path(),
             found: Found::Value(found),
             accepted: self.message.to_owned(),
         })
     }
+
+    /// The rule as the schema at `at` holds it.
+    pub(super) fn validation(&self) -> Value {
+        validation(self.cel, self.message, self.field)
+    }
+}
+
+/// An entry of `x-kubernetes-validations`.
+pub(super) fn validation(cel: &str, accepted: &str, field: &str) -> Value {
+    json!({
+        "rule": cel,
+        "message": format!("must be {accepted}"),
+        "fieldPath": format!(".{field}"),
+        "reason": "FieldValueInvalid",
+    })
 }
 
 /// Every rule between fields.
 pub const RULES: [Rule; 7] = [
     Rule {
-        path: "spec.rate.windowSeconds",
-        cel: "self.rate.windowSeconds * self.rate.requestsPerMinute >= 60",
+        at: "spec.rate",
+        field: "windowSeconds",
+        cel: "self.requestsPerMinute < 1 || self.windowSeconds * self.requestsPerMinute >= 60",
         message: "a window with room for one request (windowSeconds * requestsPerMinute is 60 or more)",
         violation: window_without_room,
     },
     Rule {
-        path: "spec.rate.windowSeconds",
-        cel: "self.rate.requestsPerMinute * self.rate.windowSeconds / 60 <= 1000000",
+        at: "spec.rate",
+        field: "windowSeconds",
+        cel: "self.requestsPerMinute > 1000000 || self.windowSeconds * self.requestsPerMinute / 60 <= 1000000",
         message: "a window of at most 1000000 requests (requestsPerMinute * windowSeconds / 60)",
         violation: window_too_big,
     },
     Rule {
-        path: "spec.rate.minimumGapMilliseconds",
-        cel: "!has(self.rate.minimumGapMilliseconds) || \
-              self.rate.minimumGapMilliseconds * self.rate.requestsPerMinute <= 60000",
+        at: "spec.rate",
+        field: "minimumGapMilliseconds",
+        cel: "!has(self.minimumGapMilliseconds) \
+              || self.minimumGapMilliseconds * self.requestsPerMinute <= 60000",
         message: "at most 60000 / requestsPerMinute: a longer gap would hold the rate back",
         violation: gap_below_rate,
     },
     Rule {
-        path: "spec.queue.priorities",
+        at: "spec",
+        field: "queue.priorities",
         cel: "self.queue.priorities.map(p, has(p.minimumSharePercent) ? p.minimumSharePercent : \
               p.name == 'High' ? 20 : p.name == 'Normal' ? 10 : p.name == 'Low' ? 5 : 0).sum() \
               + (self.queue.priorities.exists(p, p.name == 'High') ? 0 : 20) \
               + (self.queue.priorities.exists(p, p.name == 'Normal') ? 0 : 10) \
               + (self.queue.priorities.exists(p, p.name == 'Low') ? 0 : 5) <= 100",
-        message: "minimumSharePercent of at most 100 for all four together \
+        message: "at most 100 for the minimumSharePercent of all four together \
                   (where none is given: Urgent 0, High 20, Normal 10, Low 5)",
         violation: shares_above_whole,
     },
     Rule {
-        path: "spec.retreat.floorRequestsPerMinute",
-        cel: "!has(self.retreat.floorRequestsPerMinute) || \
-              self.retreat.floorRequestsPerMinute <= self.rate.requestsPerMinute",
+        at: "spec",
+        field: "retreat.floorRequestsPerMinute",
+        cel: "!has(self.retreat.floorRequestsPerMinute) \
+              || self.retreat.floorRequestsPerMinute <= self.rate.requestsPerMinute",
         message: "at most spec.rate.requestsPerMinute",
         violation: floor_above_rate,
     },
     Rule {
-        path: "spec.retreat.ceilingRequestsPerMinute",
-        cel: "!has(self.retreat.ceilingRequestsPerMinute) || \
-              self.retreat.ceilingRequestsPerMinute >= self.rate.requestsPerMinute",
+        at: "spec",
+        field: "retreat.ceilingRequestsPerMinute",
+        cel: "!has(self.retreat.ceilingRequestsPerMinute) \
+              || self.retreat.ceilingRequestsPerMinute >= self.rate.requestsPerMinute",
         message: "at least spec.rate.requestsPerMinute",
         violation: ceiling_below_rate,
     },
     Rule {
-        path: "spec.retreat.recovery.probeAfterSeconds",
+        at: "spec",
+        field: "retreat.recovery.probeAfterSeconds",
         cel: "self.retreat.recovery.probeAfterSeconds <= self.retreat.recovery.probeMaxSeconds",
         message: "at most spec.retreat.recovery.probeMaxSeconds",
         violation: first_probe_after_last,
@@ -89,12 +121,12 @@ pub const RULES: [Rule; 7] = [
 ];
 
 fn window_without_room(spec: &RateLimitPolicySpec) -> Option<String> {
-    let broken = request_seconds(spec) < 60;
+    let broken = spec.rate.requests_per_minute >= 1 && request_seconds(spec) < 60;
     broken.then(|| window_text(spec))
 }
 
 fn window_too_big(spec: &RateLimitPolicySpec) -> Option<String> {
-    let broken = request_seconds(spec) / 60 > WINDOW_QUOTA_MAX;
+    let broken = spec.rate.requests_per_minute <= 1_000_000 && request_seconds(spec) / 60 > WINDOW_QUOTA_MAX;
     broken.then(|| window_text(spec))
 }
 
@@ -117,7 +149,8 @@ fn window_text(spec: &RateLimitPolicySpec) -> String {
 fn shares_above_whole(spec: &RateLimitPolicySpec) -> Option<String> {
     let shares =
         Priority::ALL.map(|priority| (priority, spec.queue.effective_minimum_share_percent(priority)));
-    let sum: i32 = shares.iter().map(|(_, share)| share).sum();
+    // Numbers out of range are asked about as well: they must not overflow.
+    let sum: i64 = shares.iter().map(|(_, share)| i64::from(*share)).sum();
     (sum > 100).then(|| {
         let terms = shares.map(|(priority, share)| format!("{priority:?} {share}"));
         format!("{sum} together ({})", terms.join(", "))
@@ -151,9 +184,9 @@ mod tests {
     use super::*;
 
     /// The paths of the rules a `spec` breaks.
-    fn broken(spec: Value) -> Vec<&'static str> {
+    fn broken(spec: Value) -> Vec<String> {
         let spec: RateLimitPolicySpec = serde_json::from_value(spec).unwrap();
-        RULES.iter().filter(|rule| rule.check(&spec).is_some()).map(|rule| rule.path).collect()
+        RULES.iter().filter(|rule| rule.check(&spec).is_some()).map(Rule::path).collect()
     }
 
     fn rate(requests_per_minute: i32, window_seconds: i32) -> Value {
@@ -199,9 +232,9 @@ mod tests {
                 retreat(&json!({"recovery": {"probeAfterSeconds": 301}})),
             ),
         ];
-        assert_eq!(edges.each_ref().map(|(path, ..)| *path), RULES.map(|rule| rule.path));
+        assert_eq!(edges.each_ref().map(|(path, ..)| (*path).to_owned()), RULES.map(|rule| rule.path()));
         for (path, kept, beyond) in edges {
-            assert_eq!(broken(kept), Vec::<&str>::new(), "{path}");
+            assert_eq!(broken(kept), Vec::<String>::new(), "{path}");
             assert_eq!(broken(beyond), [path]);
         }
     }
@@ -214,7 +247,7 @@ mod tests {
                     .map(|name| json!({"name": name, "minimumSharePercent": share})),
             )
         };
-        assert_eq!(broken(shares(&all(25))), Vec::<&str>::new());
+        assert_eq!(broken(shares(&all(25))), Vec::<String>::new());
         assert_eq!(broken(shares(&all(26))), ["spec.queue.priorities"]);
         // An entry that says nothing about its share keeps the default.
         let low =
@@ -224,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_cel_text_has_the_default_shares_and_the_field_it_is_reported_at() {
-        let shares = RULES.iter().find(|rule| rule.path == "spec.queue.priorities").unwrap();
+        let shares = RULES.iter().find(|rule| rule.field == "queue.priorities").unwrap();
         let none: RateLimitPolicySpec = serde_json::from_value(rate(40, 60)).unwrap();
         for priority in Priority::ALL {
             let share = none.queue.effective_minimum_share_percent(priority);
@@ -235,8 +268,7 @@ mod tests {
             assert!(shares.message.contains(&format!("{priority:?} {share}")));
         }
         for rule in RULES {
-            let field = rule.path.strip_prefix("spec.").unwrap();
-            assert!(rule.cel.contains(&format!("self.{field}")), "{}", rule.cel);
+            assert!(rule.cel.contains(&format!("self.{}", rule.field)), "{}", rule.cel);
         }
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 pub(super) use walk::{Findings, walk};
 
 use super::identity;
+use super::rules::RULES;
 use super::v1alpha1::RateLimitPolicySpec;
 
 /// The schema of a `RateLimitPolicy` in its `CustomResourceDefinition`.
@@ -29,12 +30,29 @@ pub fn schema() -> Value {
         .into_generator()
         .into_root_schema_for::<RateLimitPolicySpec>()
         .to_value();
-    json!({
+    let mut schema = json!({
         "description": "How a sidecar paces an application's calls to one LLM API.",
         "type": "object",
         "required": ["spec"],
-        "properties": {"spec": spec},
-    })
+        // Only so that a rule may point there.
+        "properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string"}}}, "spec": spec},
+        "x-kubernetes-validations": [identity::name_rule()],
+    });
+    for rule in RULES {
+        add_validation(&mut schema, rule.at, rule.validation());
+    }
+    schema
+}
+
+/// Adds a rule to the schema of what is at a path.
+fn add_validation(schema: &mut Value, path: &str, validation: Value) {
+    let pointer = path.split('.').map(|field| format!("/properties/{field}")).collect::<String>();
+    if let Some(Value::Object(schema)) = schema.pointer_mut(&pointer)
+        && let Value::Array(validations) =
+            schema.entry("x-kubernetes-validations").or_insert_with(|| json!([]))
+    {
+        validations.push(validation);
+    }
 }
 
 /// The schema a whole object is held against: the definition's, and what every object has.
@@ -47,8 +65,12 @@ pub(super) fn of_object() -> Value {
     schema
 }
 
-/// Turns an enum whose variants are described one by one into a plain list of values, and takes away
-/// what says that null is accepted: an API server then reads null as left out, as is done here.
+/// Brings what schemars derives into the form that API servers read best.
+///
+/// - An enum whose variants are described one by one becomes a plain list of values.
+/// - Null is not accepted: an API server then reads it as left out, as is done here.
+/// - A default that is an object becomes `{}`: the server fills in what is inside, and each default is said once.
+/// - Line breaks inside a paragraph go, because `kubectl explain` has its own.
 #[derive(Clone, Debug)]
 struct Structural;
 
@@ -56,6 +78,13 @@ impl Transform for Structural {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
         schema.remove("nullable");
+        schema.remove("title");
+        if let Some(Value::Object(default)) = schema.get_mut("default") {
+            default.clear();
+        }
+        if let Some(Value::String(text)) = schema.get_mut("description") {
+            *text = paragraphs(text);
+        }
         let Some(Value::Array(variants)) = schema.get("oneOf") else { return };
         let names: Option<Vec<Value>> = variants.iter().map(only_value).collect();
         if let Some(names) = names {
@@ -64,6 +93,11 @@ impl Transform for Structural {
             schema.insert("enum".into(), names.into());
         }
     }
+}
+
+fn paragraphs(text: &str) -> String {
+    let paragraphs: Vec<_> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+    paragraphs.join("\n\n")
 }
 
 /// The value of a schema that allows one.

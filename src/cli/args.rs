@@ -30,6 +30,8 @@ pub(super) enum Subcommand {
     Run(Box<RunArgs>),
     /// See it work, with no cluster and no key: a simulated upstream, the sidecar and a workload
     Demo(DemoArgs),
+    /// Print the `CustomResourceDefinition`, for `kubectl apply -f -`
+    Crd,
     /// Validate policy files offline
     Check(CheckArgs),
     /// Ask the local probe; exit code 1 when it says no

@@ -3,5 +3,6 @@
 
 mod faults;
 mod harness;
+mod policy_table;
 mod rbac;
 mod support;

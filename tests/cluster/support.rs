@@ -57,6 +57,8 @@ pub(crate) mod kubeconfig;
 pub(crate) mod kubectl;
 pub(crate) mod load;
 pub(crate) mod namespace;
+#[path = "../support/policies.rs"]
+pub(crate) mod policies;
 #[path = "../support/program.rs"]
 pub(crate) mod program;
 pub(crate) mod server;

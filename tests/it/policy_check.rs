@@ -2,20 +2,15 @@
 //!
 //! The table is data, so that the same objects can be put before a real API server. A
 //! bad one says what is expected in leading comments, one for each fault, all of them:
-//! `# fault: PATH | TEXT THE MESSAGE HOLDS`.
+//! `# fault: PATH | TEXT THE MESSAGE HOLDS`, and `# server: TEXT` where an API server
+//! refuses it with that text and names no field.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pacer::policy;
 
-fn fixtures(kind: &str) -> Vec<PathBuf> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/policies").join(kind);
-    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "no {kind} policies");
-    paths
-}
+use crate::support::policies::files;
 
 fn check(paths: &[PathBuf]) -> (usize, String) {
     let mut out = Vec::new();
@@ -34,7 +29,7 @@ fn check_text(text: &str) -> (usize, String) {
 
 #[test]
 fn good_policies_are_accepted() {
-    for path in fixtures("good") {
+    for path in files("good") {
         let (faults, out) = check(std::slice::from_ref(&path));
         let name = path.file_stem().unwrap().to_str().unwrap();
         let expected = format!("{}: document 1: RateLimitPolicy {name}: ok\n", path.display());
@@ -44,7 +39,7 @@ fn good_policies_are_accepted() {
 
 #[test]
 fn bad_policies_are_refused_at_the_right_fields() {
-    for path in fixtures("bad") {
+    for path in files("bad") {
         let text = fs::read_to_string(&path).unwrap();
         let expected: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# fault: ")?.split_once(" | ")).collect();
@@ -133,7 +128,7 @@ fn a_reader_that_leaves_is_no_error_and_the_faults_still_count() {
             Ok(())
         }
     }
-    assert_eq!(policy::check(&fixtures("good"), &mut Closed).unwrap(), 0);
-    let bad = fixtures("bad");
+    assert_eq!(policy::check(&files("good"), &mut Closed).unwrap(), 0);
+    let bad = files("bad");
     assert_eq!(policy::check(&bad, &mut Closed).unwrap(), check(&bad).0);
 }

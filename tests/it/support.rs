@@ -3,6 +3,8 @@
 
 pub(crate) mod client;
 pub(crate) mod logs;
+#[path = "../support/policies.rs"]
+pub(crate) mod policies;
 pub(crate) mod process;
 #[path = "../support/program.rs"]
 pub(crate) mod program;

@@ -24,7 +24,8 @@ const ACTED_ON: [&str; 13] = [
 ];
 
 /// The keywords that forbid nothing, or belong to one above.
-const HARMLESS: [&str; 5] = ["default", "description", "format", "title", "x-kubernetes-list-map-keys"];
+const HARMLESS: [&str; 5] =
+    ["default", "description", "format", "x-kubernetes-list-map-keys", "x-kubernetes-validations"];
 
 /// A schema inside the schema and the way there: a field's name, or `[]` for the entries of a list.
 struct Node {

@@ -18,6 +18,9 @@ pub(crate) struct Findings {
     pub(crate) faults: Vec<Fault>,
     /// Fields the schema does not know.
     pub(crate) unknown: Vec<Fault>,
+    /// Whether something is missing, of another type or kind, or too long. An API server then does
+    /// not ask the rules between fields; of a number out of range or a repeated entry it does.
+    pub(crate) blocks_rules: bool,
 }
 
 /// Holds `value` against `schema`; paths start with `root`.
@@ -35,7 +38,10 @@ impl Findings {
             (Some("array"), Value::Array(items)) => self.items(path, items, schema),
             (Some("string"), Value::String(text)) if text_fits(text, schema) => {}
             (Some("integer"), Value::Number(number)) if number_fits(number, schema) => {}
-            _ => self.refuse(path, Found::value(value), describe(schema)),
+            _ => {
+                self.blocks_rules |= !is_of_kind(value, schema);
+                self.refuse(path, Found::value(value), describe(schema));
+            }
         }
     }
 
@@ -57,6 +63,7 @@ impl Findings {
         for name in strings(schema, "required") {
             if fields.get(name).is_none_or(Value::is_null) {
                 let accepted = known.get(name).map(describe).unwrap_or_default();
+                self.blocks_rules = true;
                 self.refuse(&member(path, name), Found::Missing, accepted);
             }
         }
@@ -65,6 +72,7 @@ impl Findings {
     fn items(&mut self, path: &str, items: &[Value], schema: &Value) {
         if !within(items.len(), schema, "minItems", "maxItems") {
             let found = Found::Value(format!("a list of {}", items.len()));
+            self.blocks_rules |= !within(items.len(), schema, "", "maxItems");
             self.refuse(path, found, describe(schema));
         }
         for (index, item) in items.iter().enumerate() {
@@ -116,6 +124,17 @@ fn number_fits(number: &Number, schema: &Value) -> bool {
         bound("minimum").is_none_or(|least| least <= number)
             && bound("maximum").is_none_or(|most| number <= most)
     })
+}
+
+/// Whether a value that is refused is at least of its schema's type, no unknown word and not too long.
+fn is_of_kind(value: &Value, schema: &Value) -> bool {
+    match (schema.get("type").and_then(Value::as_str), value) {
+        (Some("integer"), Value::Number(number)) => number.is_i64(),
+        (Some("string"), Value::String(text)) => {
+            schema.get("enum").is_none() && within(text.chars().count(), schema, "", "maxLength")
+        }
+        _ => false,
+    }
 }
 
 fn within(size: usize, schema: &Value, least: &str, most: &str) -> bool {

@@ -3,21 +3,8 @@
 use super::kubectl::Kubectl;
 use super::program::until;
 
-/// Stands in until `crd/` is generated: it accepts any policy.
-const CRD: &str = r"
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: ratelimitpolicies.pacer.dev}
-spec:
-  group: pacer.dev
-  scope: Namespaced
-  names: {kind: RateLimitPolicy, listKind: RateLimitPolicyList, plural: ratelimitpolicies, singular: ratelimitpolicy, shortNames: [rlpol]}
-  versions:
-  - name: v1alpha1
-    served: true
-    storage: true
-    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}
-";
+/// The definition that users apply.
+pub(crate) const CRD: &str = include_str!("../../../crd/ratelimitpolicies.pacer.dev.yaml");
 
 /// Installs the CRD and waits until its objects are served.
 pub(crate) fn install(kubectl: &Kubectl) {
