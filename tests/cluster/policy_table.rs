@@ -85,7 +85,7 @@ fn as_sent(value: Value) -> Value {
         },
         Value::Array(items) => items.into_iter().map(as_sent).collect(),
         Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, as_sent(value))).collect(),
-        other => other,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }
 
