@@ -21,21 +21,12 @@ use super::v1alpha1::RateLimitPolicySpec;
 
 /// The schema of a `RateLimitPolicy` in its `CustomResourceDefinition`.
 pub fn schema() -> Value {
-    let spec = SchemaSettings::openapi3()
-        .with(|settings| {
-            settings.inline_subschemas = true;
-            settings.meta_schema = None;
-        })
-        .with_transform(Structural)
-        .into_generator()
-        .into_root_schema_for::<RateLimitPolicySpec>()
-        .to_value();
     let mut schema = json!({
         "description": "How a sidecar paces an application's calls to one LLM API.",
         "type": "object",
         "required": ["spec"],
-        // Only so that a rule may point there.
-        "properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string"}}}, "spec": spec},
+        // The name is there only so that a rule may point at it.
+        "properties": {"metadata": {"type": "object", "properties": {"name": {"type": "string"}}}, "spec": spec()},
         "x-kubernetes-validations": [identity::name_rule()],
     });
     for rule in RULES {
@@ -44,9 +35,28 @@ pub fn schema() -> Value {
     schema
 }
 
+/// The schema a whole object is held against: the same `spec`, and what every object has.
+pub(super) fn of_object() -> Value {
+    let mut properties = identity::properties();
+    properties.insert("spec".to_owned(), spec());
+    json!({"type": "object", "required": ["apiVersion", "kind", "spec"], "properties": properties})
+}
+
+fn spec() -> Value {
+    SchemaSettings::openapi3()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .with_transform(Structural)
+        .into_generator()
+        .into_root_schema_for::<RateLimitPolicySpec>()
+        .to_value()
+}
+
 /// Adds a rule to the schema of what is at a path.
 fn add_validation(schema: &mut Value, path: &str, validation: Value) {
-    let pointer = path.split('.').map(|field| format!("/properties/{field}")).collect::<String>();
+    let pointer = format!("/properties/{}", path.replace('.', "/properties/"));
     if let Some(Value::Object(schema)) = schema.pointer_mut(&pointer)
         && let Value::Array(validations) =
             schema.entry("x-kubernetes-validations").or_insert_with(|| json!([]))
@@ -55,22 +65,12 @@ fn add_validation(schema: &mut Value, path: &str, validation: Value) {
     }
 }
 
-/// The schema a whole object is held against: the definition's, and what every object has.
-pub(super) fn of_object() -> Value {
-    let mut schema = schema();
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.extend(identity::properties());
-    }
-    schema["required"] = json!(["apiVersion", "kind", "spec"]);
-    schema
-}
-
 /// Brings what schemars derives into the form that API servers read best.
 ///
 /// - An enum whose variants are described one by one becomes a plain list of values.
 /// - Null is not accepted: an API server then reads it as left out, as is done here.
 /// - A default that is an object becomes `{}`: the server fills in what is inside, and each default is said once.
-/// - Line breaks inside a paragraph go, because `kubectl explain` has its own.
+/// - A text is one line, because `kubectl explain` has its own line breaks.
 #[derive(Clone, Debug)]
 struct Structural;
 
@@ -83,7 +83,7 @@ impl Transform for Structural {
             default.clear();
         }
         if let Some(Value::String(text)) = schema.get_mut("description") {
-            *text = paragraphs(text);
+            *text = text.replace('\n', " ");
         }
         let Some(Value::Array(variants)) = schema.get("oneOf") else { return };
         let names: Option<Vec<Value>> = variants.iter().map(only_value).collect();
@@ -93,11 +93,6 @@ impl Transform for Structural {
             schema.insert("enum".into(), names.into());
         }
     }
-}
-
-fn paragraphs(text: &str) -> String {
-    let paragraphs: Vec<_> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
-    paragraphs.join("\n\n")
 }
 
 /// The value of a schema that allows one.

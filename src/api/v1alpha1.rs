@@ -34,25 +34,13 @@ pub use upstream::{Match, Method, Readiness, ReadinessGate, Retry, Timeouts};
     doc = "One policy: its metadata, and how calls are paced.",
     derive = "PartialEq",
     schema = "disabled", // `api::schema` is the one schema, and `api::crd` puts it in.
-    printcolumn(
-        name = "Rate",
-        type_ = "integer",
-        json_path = ".spec.rate.requestsPerMinute",
-        description = "Requests that may leave in a minute"
-    ),
-    printcolumn(
-        name = "Capacity",
-        type_ = "integer",
-        json_path = ".spec.rate.capacity",
-        description = "Requests that may leave at once; as many as Rate where none is given"
-    ),
-    printcolumn(
-        name = "Mode",
-        type_ = "string",
-        json_path = ".spec.mode",
-        description = "Whether requests are held back, or only measured"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Rate", "type": "integer", "jsonPath": ".spec.rate.requestsPerMinute",
+        "description": "Requests that may leave in a minute"}"#,
+    printcolumn = r#"{"name": "Capacity", "type": "integer", "jsonPath": ".spec.rate.capacity",
+        "description": "Requests that may leave at once; as many as Rate where none is given"}"#,
+    printcolumn = r#"{"name": "Mode", "type": "string", "jsonPath": ".spec.mode",
+        "description": "Whether requests are held back, or only measured"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimitPolicySpec {

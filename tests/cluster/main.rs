@@ -5,4 +5,5 @@ mod faults;
 mod harness;
 mod policy_table;
 mod rbac;
+mod resource;
 mod support;

@@ -6,7 +6,7 @@
 //! refuses it with that text and names no field.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pacer::policy;
 
@@ -54,6 +54,16 @@ fn bad_policies_are_refused_at_the_right_fields() {
             assert!(found, "{} lacks {field} {message}\n{out}", path.display());
         }
     }
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/examples");
+    let examples: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(examples.len() >= 4, "{examples:?}");
+    let (faults, out) = check(&examples);
+    assert_eq!(faults, 0, "{out}");
+    assert_eq!(out.lines().filter(|line| line.ends_with(": ok")).count(), examples.len(), "{out}");
 }
 
 const GOOD: &str = "apiVersion: pacer.dev/v1alpha1\nkind: RateLimitPolicy\n\

@@ -144,6 +144,45 @@ fn every_field_is_described_typed_and_bounded() {
 }
 
 #[test]
+fn every_choice_is_explained_where_it_is_made() {
+    let nodes = spec_nodes();
+    let choices = nodes.iter().filter(|node| node.schema.get("enum").is_some());
+    for node in choices {
+        // What the entries of a list are is said of the list.
+        let field = node.way.strip_suffix(&["[]".to_owned()]).unwrap_or(&node.way);
+        let said = nodes.iter().find(|other| other.way == field).unwrap().schema["description"].to_string();
+        for word in node.schema["enum"].as_array().unwrap() {
+            assert!(said.contains(word.as_str().unwrap()), "{}: {word} is not in {said}", node.path());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_in_the_schema_that_an_api_server_reads_otherwise() {
+    for node in nodes(&[], &crate::api::schema()) {
+        assert!(node.schema.get("nullable").is_none(), "{}", node.path());
+        let default = node.schema.get("default").and_then(Value::as_object);
+        assert!(
+            default.is_none_or(serde_json::Map::is_empty),
+            "{}: leaf defaults are the only truth",
+            node.path()
+        );
+        if default.is_some() {
+            assert!(
+                node.schema.get("x-kubernetes-validations").is_none(),
+                "{}: a rule on a default",
+                node.path()
+            );
+        }
+        assert!(
+            !node.schema["description"].to_string().contains("\\n"),
+            "{}: explain breaks lines",
+            node.path()
+        );
+    }
+}
+
+#[test]
 fn every_integer_is_accepted_within_its_bounds_and_refused_beyond() {
     let integers: Vec<_> = spec_nodes().into_iter().filter(|node| node.is("integer")).collect();
     assert!(integers.len() > 20, "{} integers", integers.len());

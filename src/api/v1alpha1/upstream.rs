@@ -70,7 +70,7 @@ pub struct Match {
     )]
     pub models: Vec<String>,
 
-    /// HTTP methods.
+    /// HTTP methods: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
     #[serde(default = "defaults::methods")]
     #[schemars(length(min = 1, max = 7), extend("x-kubernetes-list-type" = "set"))]
     pub methods: Vec<Method>,
