@@ -7,3 +7,4 @@ mod policy_table;
 mod rbac;
 mod resource;
 mod support;
+mod upgrade;
