@@ -5,6 +5,7 @@ mod faults;
 mod harness;
 mod policy_table;
 mod rbac;
+mod readme;
 mod resource;
 mod support;
 mod upgrade;

@@ -73,7 +73,9 @@ fn policies_stored_under_an_older_definition_stay_valid_and_get_the_new_defaults
 
     install(&server.kubectl());
     until("the new definition is in force", || {
-        stored(&kubectl).iter().all(|policy| NEWER.iter().all(|section| policy["spec"].get(section).is_some()))
+        stored(&kubectl)
+            .iter()
+            .all(|policy| NEWER.iter().all(|section| policy["spec"].get(section).is_some()))
     });
     for policy in stored(&kubectl) {
         let checked = pacer::api::check(policy.clone());
