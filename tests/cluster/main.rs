@@ -3,6 +3,11 @@
 
 mod faults;
 mod harness;
+mod identity;
+mod lifecycle;
 mod policy_table;
 mod rbac;
+mod restarts;
 mod support;
+mod watch_expiry;
+mod watch_faults;
