@@ -32,12 +32,9 @@ fn rights_that_are_missing_at_the_start_leave_the_environment_in_force_until_the
 #[test]
 fn rights_that_are_missing_at_the_start_leave_the_cached_policy_in_force() {
     let pod = Pod::new("rights");
-    let cache = pod.namespace.server.path(&format!("{}-cache", pod.namespace.name));
-    let flags = ["--policy-cache", cache.to_str().unwrap()];
-    pod.set_rate(60_000);
-    pod.start(&flags).stands("cluster", "synced", 60_000);
+    let cache = pod.cache_of_an_earlier_life(60_000);
     pod.account.forbid("nvidia");
-    let sidecar = pod.start(&flags);
+    let sidecar = pod.start(&["--policy-cache", cache.to_str().unwrap()]);
     sidecar.stands("cache", "forbidden", 60_000);
     sidecar.serves();
     pod.account.allow("nvidia");

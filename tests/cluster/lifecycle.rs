@@ -127,8 +127,7 @@ fn lenient() -> Server {
 fn what_gets_past_the_definition_or_comes_from_a_newer_one_neither_stops_nor_blinds_it() {
     let server = lenient();
     let pod = Pod::on(&server, "invalid");
-    let cache = server.path("policy-cache");
-    pod.set_rate(60_000);
+    let cache = pod.cache_of_an_earlier_life(60_000);
     let sidecar = pod.start(&["--policy-cache", cache.to_str().unwrap()]);
     sidecar.stands("cluster", "synced", 60_000);
     let kubectl = pod.namespace.kubectl();

@@ -1,9 +1,6 @@
 //! What is killed and comes back: the sidecar's container, the API server, etcd.
 
 use std::fs;
-use std::path::PathBuf;
-
-use rustix::process::Signal;
 
 use crate::support::fault_proxy::Fault;
 use crate::support::pod::{BOOTSTRAP, Pod};
@@ -11,22 +8,10 @@ use crate::support::program::until;
 use crate::support::server::Server;
 use crate::support::sidecar::Sidecar;
 
-/// A file that a first life of the container has left, with the policy at 60,000.
-fn cache_of_an_earlier_life(pod: &Pod<'_>) -> PathBuf {
-    let cache = pod.namespace.server.path(&format!("{}-cache/policy.json", pod.namespace.name));
-    pod.set_rate(60_000);
-    let first = pod.start(&["--policy-cache", cache.to_str().unwrap()]);
-    first.stands("cluster", "synced", 60_000);
-    until("it is kept", || cache.exists());
-    first.signal(Signal::KILL);
-    first.wait();
-    cache
-}
-
 #[test]
 fn a_container_that_restarts_without_an_api_server_goes_on_with_the_cached_policy() {
     let pod = Pod::new("cache");
-    let cache = cache_of_an_earlier_life(&pod);
+    let cache = pod.cache_of_an_earlier_life(60_000);
     pod.proxy.set(Fault::Refuse);
     let second = pod.start(&["--policy-cache", cache.to_str().unwrap()]);
     second.stands("cache", "unreachable", 60_000);
@@ -44,7 +29,7 @@ fn a_container_that_restarts_without_an_api_server_goes_on_with_the_cached_polic
 #[test]
 fn what_happened_while_the_container_was_away_is_known_after_its_restart() {
     let pod = Pod::new("cache");
-    let cache = cache_of_an_earlier_life(&pod);
+    let cache = pod.cache_of_an_earlier_life(60_000);
     let flags = ["--policy-cache", cache.to_str().unwrap()];
     pod.set_rate(61_000);
     let edited = pod.start(&flags);
@@ -63,7 +48,7 @@ fn what_happened_while_the_container_was_away_is_known_after_its_restart() {
 #[test]
 fn a_cache_that_was_cut_off_or_is_of_another_policy_is_not_used() {
     let pod = Pod::new("cache");
-    let cache = cache_of_an_earlier_life(&pod);
+    let cache = pod.cache_of_an_earlier_life(60_000);
     let whole = fs::read_to_string(&cache).unwrap();
     pod.proxy.set(Fault::Refuse);
     for broken in [&whole[..whole.len() / 2], "", &whole.replace("nvidia", "other")] {

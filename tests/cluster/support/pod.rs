@@ -1,10 +1,15 @@
 //! All that a sidecar needs to follow the policy `nvidia`, in a namespace of its own.
 
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
 use super::crd::policy;
 use super::fault_proxy::FaultProxy;
 use super::identity::{Identity, Mount};
 use super::kubectl::Ran;
 use super::namespace::Namespace;
+use super::program::until;
 use super::server::Server;
 use super::sidecar::{Launch, Sidecar};
 use super::upstream::Upstream;
@@ -60,5 +65,17 @@ impl<'a> Pod<'a> {
     /// Starts a sidecar in the pod, and waits until it has decided.
     pub(crate) fn start(&self, flags: &[&str]) -> Sidecar {
         self.launch(flags).in_pod(&self.mount, self.proxy.address()).start()
+    }
+
+    /// The file that an earlier life of the container has left for `--policy-cache`, with a policy of this rate.
+    pub(crate) fn cache_of_an_earlier_life(&self, requests_per_minute: u32) -> PathBuf {
+        let cache = self.namespace.server.path(&format!("{}-cache/policy.json", self.namespace.name));
+        self.set_rate(requests_per_minute);
+        let earlier = self.start(&["--policy-cache", cache.to_str().unwrap()]);
+        earlier.stands("cluster", "synced", requests_per_minute);
+        until("it is kept", || cache.exists());
+        earlier.signal(Signal::KILL);
+        earlier.wait();
+        cache
     }
 }
