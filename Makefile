@@ -2,6 +2,7 @@
 #
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, to the tests by `unit` and `cluster`
+#   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
 #   PACER_BIN   the binary under test in `clients` (default: the debug build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests (default: node)
@@ -16,6 +17,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 ARGS ?=
+JOBS ?= 8
 PYTHON ?= python3
 NODE ?= node
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -62,7 +64,7 @@ unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain"
 .PHONY: cluster
 cluster: tools ## Run the tests against a real API server (ARGS="faults")
 	@tests/tools.sh unshare
-	cargo test --locked --test cluster -- $(ARGS)
+	cargo test --locked --test cluster -- --test-threads=$(JOBS) $(ARGS)
 
 .PHONY: readme
 readme: ## Run every command the README shows

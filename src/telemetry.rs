@@ -92,11 +92,12 @@ fn level_of(word: &str) -> Option<LevelFilter> {
 
 /// A plain level: it holds for dependencies only down to `info`.
 ///
-/// The Kubernetes client warns of every attempt that fails; `policy` tells the same once, and says what it means.
+/// The Kubernetes client tells every attempt that fails, as an error; `policy` tells the same once, and says what it
+/// means.
 fn opened(targets: Targets, level: LevelFilter) -> Targets {
     targets
         .with_default(level.min(LevelFilter::INFO))
-        .with_target("kube_client", level.min(LevelFilter::ERROR))
+        .with_target("kube_client", LevelFilter::OFF)
         .with_target("kube_runtime", level.min(LevelFilter::ERROR))
         .with_target(OWN_TARGET, level)
 }
@@ -166,6 +167,7 @@ mod tests {
             tracing::info!(target: "pacer::proxy", "own-info");
             tracing::debug!(target: "h2::codec", "theirs-debug");
             tracing::info!(target: "h2::codec", "theirs-info");
+            tracing::error!(target: "kube_client::client::builder", "kube-error");
         });
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
@@ -185,6 +187,14 @@ mod tests {
     fn a_dependency_that_is_named_is_opened() {
         let lines = logged("warn,h2=debug");
         assert!(lines.contains("theirs-debug") && !lines.contains("own-info"), "{lines}");
+    }
+
+    #[test]
+    fn each_failed_attempt_of_the_kubernetes_client_is_told_only_to_who_names_it() {
+        for level in ["error", "info", "trace"] {
+            assert!(!logged(level).contains("kube-error"), "{level}");
+        }
+        assert!(logged("info,kube_client=error").contains("kube-error"));
     }
 
     #[test]

@@ -250,6 +250,17 @@ async fn an_error_event_ends_the_watch_properly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn watches_end_properly_when_asked_to_or_as_they_begin() {
+    let client = Client::new();
+    let mut watch = client.watch().await;
+    assert_eq!(client.proxy.end_watches(), 1);
+    assert_eq!(watch.event().await, None);
+    client.proxy.set(Fault::EndWatches);
+    assert_eq!(client.ask("&watch=1").await.unwrap().bytes().await.unwrap(), "");
+    assert_eq!(client.list().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_the_tests_own_comes_between_the_servers() {
     let client = Client::new();
     let mut watch = client.watch().await;

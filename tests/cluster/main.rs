@@ -3,9 +3,14 @@
 
 mod faults;
 mod harness;
+mod identity;
+mod lifecycle;
 mod policy_table;
 mod rbac;
 mod readme;
 mod resource;
+mod restarts;
 mod support;
 mod upgrade;
+mod watch_expiry;
+mod watch_faults;

@@ -30,6 +30,7 @@
 //! | [`Identity`](identity::Identity), [`Mount`](identity::Mount) | a ServiceAccount, its rights and tokens; the files a pod has, to be rotated; a kubeconfig |
 //! | [`FaultProxy`](fault_proxy::FaultProxy) | faults between the two, and a record of every request |
 //! | [`Launch`](sidecar::Launch), [`Sidecar`](sidecar::Sidecar) | the real binary, outside of a cluster or as in a pod: log, status, metrics, signals |
+//! | [`Pod`](pod::Pod) | all of these together, for a sidecar that follows the policy `nvidia` through a fault proxy |
 //! | [`Upstream`](upstream::Upstream), [`Load`](load::Load) | the other side, and a thousand clients |
 //! | [`until`](program::until) | waits for a condition; its limit only ends a test that has failed |
 //!
@@ -57,10 +58,12 @@ pub(crate) mod kubeconfig;
 pub(crate) mod kubectl;
 pub(crate) mod load;
 pub(crate) mod namespace;
+pub(crate) mod pod;
 #[path = "../support/policies.rs"]
 pub(crate) mod policies;
 #[path = "../support/program.rs"]
 pub(crate) mod program;
 pub(crate) mod server;
 pub(crate) mod sidecar;
+pub(crate) mod standing;
 pub(crate) mod upstream;

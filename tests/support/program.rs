@@ -8,18 +8,24 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Far longer than anything takes; what is waited for never comes when this has passed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `holds` does.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+#[track_caller]
+pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(comes_true(holds), "never: {what}");
+}
+
+/// Waits until `holds` does; false when it never did.
+pub(crate) fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
     const PAUSE: Duration = Duration::from_millis(5);
     for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
         if holds() {
-            return;
+            return true;
         }
         std::thread::park_timeout(PAUSE);
     }
-    panic!("never: {what}");
+    false
 }
 
 /// Every line of a log, each of which must be one JSON object.

@@ -90,12 +90,14 @@ impl Answers {
         // Raw objects: one that a newer version wrote is judged by `api::check`, and does not break the watch.
         let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
         let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
-        let config = watcher::Config::default()
+        let mut config = watcher::Config::default()
             // The selector is what lets a Role with `resourceNames` allow list and watch.
             .fields(&format!("metadata.name={name}"))
             // From the API server's memory: thousands of sidecars that restart spare etcd.
             .any_semantic()
             .timeout(fastrand::u32(timing.watch_seconds.clone()));
+        // A list in pages is never from memory.
+        config.page_size = None;
         Ok(watcher(api, config).boxed())
     }
 

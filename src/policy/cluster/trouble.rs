@@ -64,16 +64,14 @@ impl From<&kube::Error> for Trouble {
 pub(super) fn of_watcher(error: &watcher::Error) -> Option<Trouble> {
     use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
     match error {
-        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) => {
-            known_history(status)
-        }
-        WatchError(status) => known_history(status),
+        WatchStartFailed(kube::Error::Api(status)) | WatchError(status) => known_history(status),
         InitialListFailed(cause) | WatchStartFailed(cause) | WatchFailed(cause) => Some(cause.into()),
         NoResourceVersion => Some(Trouble::unreachable(error)),
     }
 }
 
-/// 410: the server has forgotten what came after the version that was known. A new list mends that.
+/// 410: the server has forgotten what came after the version that was known. A new list mends that; a list that is
+/// answered so has no such excuse.
 fn known_history(status: &Status) -> Option<Trouble> {
     (status.code != 410).then(|| Trouble::refused(status))
 }
@@ -90,4 +88,19 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forgotten_history_is_no_trouble_for_a_watch_but_for_a_list() {
+        let gone = || Box::new(Status { code: 410, message: "too old".into(), ..Status::default() });
+        assert_eq!(of_watcher(&watcher::Error::WatchStartFailed(kube::Error::Api(gone()))), None);
+        assert_eq!(of_watcher(&watcher::Error::WatchError(gone())), None);
+        let listed = of_watcher(&watcher::Error::InitialListFailed(kube::Error::Api(gone()))).unwrap();
+        assert_eq!(listed.why, Standstill::Unreachable);
+        assert_eq!(listed.reason, "the API server answers 410: too old");
+    }
 }

@@ -71,6 +71,11 @@ impl FaultProxy {
         self.control.inject(Injection::ThenEnd(format!("{event}\n").into()))
     }
 
+    /// Ends every open watch as the API server does when its time is over; how many watches there were.
+    pub(crate) fn end_watches(&self) -> usize {
+        self.control.inject(Injection::ThenEnd(bytes::Bytes::new()))
+    }
+
     /// Sends half a line into every open watch and cuts its connection; how many watches there were.
     pub(crate) fn send_half_a_line(&self) -> usize {
         self.control.inject(Injection::ThenBreak(r#"{"type":"MODIFIED","object":{"apiVersion":"#.into()))

@@ -40,9 +40,16 @@ impl Identity {
         self.admin.run_with(&self.rbac(policy), &["delete", "-f", "-"]).succeeds();
     }
 
-    /// `manifests/rbac.yaml`, edited as its comments say.
     fn rbac(&self, policy: &str) -> String {
-        RBAC.replace("team-a", &self.namespace).replace("nvidia", policy).replace("my-app", &self.name)
+        self.rbac_in(&self.namespace, policy)
+    }
+
+    /// `manifests/rbac.yaml`, edited as its comments say, for a policy of any namespace.
+    pub(crate) fn rbac_in(&self, namespace: &str, policy: &str) -> String {
+        let subject = format!("name: {}\n  namespace: {}", self.name, self.namespace);
+        RBAC.replace("name: my-app\n  namespace: team-a", &subject)
+            .replace("team-a", namespace)
+            .replace("nvidia", policy)
     }
 
     /// What RBAC calls it.

@@ -137,6 +137,13 @@ impl Server {
         self.wait_until_ready().unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Starts both where they were, after both were killed.
+    pub(crate) fn restart(&self) {
+        self.kill_etcd();
+        self.start_etcd();
+        self.restart_api_server();
+    }
+
     /// Restarts the API server with a certificate signed by a new authority. Clients that trust the old one refuse it;
     /// the administrator's kubeconfig follows.
     pub(crate) fn rotate_authority(&self) {

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// Answers these requests by itself and passes the others.
     Answer(Which, Refusal),
+    /// Ends each watch properly as soon as it begins, and passes the rest.
+    EndWatches,
 }
 
 /// How a connection is cut.
@@ -184,6 +186,11 @@ impl Control {
             return Some(refusal.clone());
         }
         None
+    }
+
+    /// Whether this is a watch that is to end at once.
+    pub(super) fn ends(&self, asked: &Asked) -> bool {
+        asked.is_watch() && matches!(*self.fault.borrow(), Fault::EndWatches)
     }
 
     pub(super) fn delay(&self) -> Duration {

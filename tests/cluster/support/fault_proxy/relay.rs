@@ -32,6 +32,9 @@ pub(super) async fn relay(control: Arc<Control>, request: Request<Incoming>) -> 
     if let Some(refusal) = control.refusal(&asked) {
         return Ok(refuse(&refusal));
     }
+    if control.ends(&asked) {
+        return Ok(Response::new(Full::default().map_err(|never| match never {}).boxed()));
+    }
     let response = forward(&control, Request::from_parts(head, body)).await?;
     control.responsive().await;
     let (mut head, body) = response.into_parts();
