@@ -3,6 +3,7 @@
 
 mod faults;
 mod harness;
+mod load;
 mod policy_table;
 mod rbac;
 mod support;
