@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod faults;
+mod fleet;
 mod harness;
 mod load;
 mod policy_table;
