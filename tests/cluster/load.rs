@@ -122,14 +122,13 @@ impl Edited {
 
 /// Whether `settings` have everything that `spec` has; of a list, an entry for each of its entries.
 fn holds(settings: &Value, spec: &Value) -> bool {
-    match spec {
-        Value::Object(fields) => fields.iter().all(|(name, value)| holds(&settings[name], value)),
-        Value::Array(entries) => {
-            let held = settings.as_array().unwrap();
-            entries.iter().all(|entry| held.iter().any(|held| holds(held, entry)))
-        }
-        value => settings == value,
+    if let Value::Object(fields) = spec {
+        return fields.iter().all(|(name, value)| holds(&settings[name], value));
     }
+    if let (Value::Array(held), Value::Array(entries)) = (settings, spec) {
+        return entries.iter().all(|entry| held.iter().any(|held| holds(held, entry)));
+    }
+    settings == spec
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,8 +141,9 @@ async fn fifty_edits_under_load_are_each_in_force_and_lose_nobody() {
     edited.set_rate(RATE_TO_WAIT).await;
     let waiting = Load::start(proxy, WAITING.into(), Kind::Plain);
     until("everybody has come", || {
-        let waiting = edited.sidecar.metric(r#"sidecar_queue_depth{priority="normal"}"#).unwrap();
-        waiting + f64::from(u16::try_from(upstream.calls().len()).unwrap()) == f64::from(STREAMS + WAITING)
+        let status = edited.sidecar.status();
+        let (waiting, sent) = (status["queue"]["depth"]["normal"].as_u64(), upstream.calls().len());
+        waiting == u64::from(STREAMS + WAITING).checked_sub(sent as u64)
     });
 
     let mut next = Instant::now();
