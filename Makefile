@@ -66,6 +66,12 @@ cluster: tools ## Run the tests against a real API server (ARGS="faults")
 	@tests/tools.sh unshare
 	cargo test --locked --test cluster -- --test-threads=$(JOBS) $(ARGS)
 
+.PHONY: transcript
+transcript: build tools ## Show what kubectl does to a running sidecar, and how soon; not part of `test`
+	@tests/tools.sh $(PYTHON) venv openssl
+	KUBEBUILDER_ASSETS="$$(tests/components.sh path)" \
+		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
+
 .PHONY: readme
 readme: ## Run every command the README shows
 	@tests/tools.sh $(PYTHON) curl

@@ -2,14 +2,15 @@
 # Runs the SDK tests against the binary PACER_BIN, each SDK version in an environment of its own
 # with exactly the locked packages. Environments are kept by the hash of their lock file in
 # ${XDG_CACHE_HOME:-~/.cache}/pacer/clients, outside the source tree: a second run installs nothing.
+#
+# Usage: run.sh                    runs the tests
+#        run.sh python LOCKFILE    only makes that environment, and prints its interpreter
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-: "${PACER_BIN:?the binary under test, as make clients sets it}"
 python="${PYTHON:-python3}"
 node="${NODE:-node}"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/clients"
-[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make build" >&2; exit 1; }
 
 # environment LOCKFILE INTERPRETER: the name of the environment for these packages and this interpreter.
 environment() {
@@ -39,6 +40,15 @@ make_node_modules() {
 }
 
 mkdir -p "$cache"
+if [[ ${1:-} == python ]]; then
+    venv="$cache/python-$(environment "$2" "$python")"
+    make_venv "$2" "$venv" >&2
+    echo "$venv/bin/python"
+    exit
+fi
+
+: "${PACER_BIN:?the binary under test, as make clients sets it}"
+[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make build" >&2; exit 1; }
 for lock in python/openai-*.txt; do
     venv="$cache/python-$(environment "$lock" "$python")"
     make_venv "$lock" "$venv"

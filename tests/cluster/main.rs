@@ -2,9 +2,11 @@
 #![cfg(test)]
 
 mod faults;
+mod fleet;
 mod harness;
 mod identity;
 mod lifecycle;
+mod load;
 mod policy_table;
 mod rbac;
 mod readme;

@@ -28,6 +28,7 @@
 //! | [`Namespace`](namespace::Namespace) | what one test has to itself; it need not be cleaned |
 //! | [`Kubectl`](kubectl::Kubectl) | the real one; `Ran` holds code and both streams, and its asserts show them |
 //! | [`Identity`](identity::Identity), [`Mount`](identity::Mount) | a ServiceAccount, its rights and tokens; the files a pod has, to be rotated; a kubeconfig |
+//! | [`Policies`](client::Policies), [`Server::requests`](server::Server::requests) | edits without `kubectl`, which takes a tenth of a second; the API server's own record |
 //! | [`FaultProxy`](fault_proxy::FaultProxy) | faults between the two, and a record of every request |
 //! | [`Launch`](sidecar::Launch), [`Sidecar`](sidecar::Sidecar) | the real binary, outside of a cluster or as in a pod: log, status, metrics, signals |
 //! | [`Pod`](pod::Pod) | all of these together, for a sidecar that follows the policy `nvidia` through a fault proxy |
@@ -47,8 +48,10 @@
 //!   is high, and lower it by a policy.
 //! - Nothing that is started here outlives the test process, even if that is killed: see [`kept`].
 
+pub(crate) mod audit;
 pub(crate) mod background;
 pub(crate) mod certificates;
+pub(crate) mod client;
 pub(crate) mod components;
 pub(crate) mod crd;
 pub(crate) mod fault_proxy;

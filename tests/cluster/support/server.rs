@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use super::audit;
 use super::certificates::{self, Authority, Certified};
 use super::components::Components;
 use super::crd;
@@ -92,6 +93,7 @@ impl Server {
         let (private, public) = certificates::signing_key();
         server.write("service-accounts.key", &private);
         server.write("service-accounts.pub", &public);
+        server.write(audit::POLICY, audit::POLICY_TEXT);
         server.write_serving_certificate();
         let user = serde_json::json!({
             "client-certificate": server.path("admin.crt"),
@@ -235,6 +237,8 @@ impl Server {
             ("--service-account-key-file", "service-accounts.pub"),
             ("--service-account-signing-key-file", "service-accounts.key"),
             ("--cert-dir", "certs"),
+            ("--audit-policy-file", audit::POLICY),
+            ("--audit-log-path", audit::LOG),
         ] {
             command.arg(flag).arg(self.path(file));
         }
