@@ -158,13 +158,15 @@ async fn watches_that_the_api_server_itself_ends_are_followed_by_others() {
 #[tokio::test]
 async fn a_watch_that_stands_still_is_given_up_and_another_found() {
     Inside::follow(Timing::default(), async |inside| {
+        // Once an event has come, nothing but silence is waited for.
+        inside.edit(60_500).await;
         inside.pod.proxy.set(Fault::Hang);
         inside.pod.set_rate(61_000);
         assert_eq!(inside.report().state, PolicyState::Synced, "a watch may be silent for a while");
         jump(Timing::default().silence).await;
         inside.eventually("the silent watch is given up", || inside.failures() > 0).await;
         assert_eq!(inside.report().state, PolicyState::Unreachable);
-        assert_eq!(inside.feed.settings.borrow().rate.requests_per_minute, 60_000);
+        assert_eq!(inside.feed.settings.borrow().rate.requests_per_minute, 60_500);
         inside.pod.proxy.set(Fault::Pass);
         inside.is_in_force(61_000).await;
         assert_eq!(inside.report().state, PolicyState::Synced);
