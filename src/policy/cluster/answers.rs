@@ -93,10 +93,10 @@ impl Answers {
         let mut config = watcher::Config::default()
             // The selector is what lets a Role with `resourceNames` allow list and watch.
             .fields(&format!("metadata.name={name}"))
-            // From the API server's memory: thousands of sidecars that restart spare etcd.
-            .any_semantic()
             .timeout(fastrand::u32(timing.watch_seconds.clone()));
-        // A list in pages is never from memory.
+        // The newest, in one page: an API server answers that from memory, and makes sure that it is fresh (KEP-2340,
+        // on since Kubernetes 1.31). `resourceVersion=0` would be cheaper on older ones, but a server that lags behind
+        // its peers could then bring a policy back that was deleted and made anew.
         config.page_size = None;
         Ok(watcher(api, config).boxed())
     }
