@@ -135,7 +135,10 @@ fn lists(server: &Server, namespace: &Namespace<'_>) -> Vec<Request> {
     requests
 }
 
-/// Spread over ten seconds or more, and no second with more than a third of them.
+/// Spread over ten seconds or more, and no second with half of them.
+///
+/// Evenly spread over 12 s, a twelfth would come each second. But a server that starts takes connections seconds before
+/// it answers the first, and then answers all who have come meanwhile: a quarter of the fleet was seen in one second.
 fn assert_come_one_by_one(lists: &[Request]) {
     assert!(lists.len() >= SIDECARS, "{} lists", lists.len());
     let after = |request: &Request| request.at - lists[0].at;
@@ -146,7 +149,7 @@ fn assert_come_one_by_one(lists: &[Request]) {
     let most = lists.iter().map(in_second).max().unwrap();
     println!("{} lists over {} s, at most {most} in a second", lists.len(), all / SECOND);
     assert!(all >= 10 * SECOND, "within {all} us");
-    assert!(most * 3 <= lists.len(), "{most} of {} in a second", lists.len());
+    assert!(most * 2 < lists.len(), "{most} of {} in a second", lists.len());
 }
 
 /// Time is compressed: a watch lasts a thirtieth of what it does by default. Nothing else makes an idle sidecar ask,
