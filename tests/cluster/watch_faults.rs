@@ -55,7 +55,11 @@ fn it_asks_for_one_policy_and_for_watches_of_four_to_five_minutes() {
         assert_eq!(request.parameter("fieldSelector"), Some("metadata.name=nvidia"));
     }
     let (list, watch) = (&asked[0], &asked[1]);
-    assert_eq!((list.parameter("resourceVersion"), list.parameter("limit")), (None, None), "the newest, whole");
+    assert_eq!(
+        (list.parameter("resourceVersion"), list.parameter("limit")),
+        (None, None),
+        "the newest, whole"
+    );
     assert_eq!(watch.parameter("allowWatchBookmarks"), Some("true"));
     let seconds: u32 = watch.parameter("timeoutSeconds").unwrap().parse().unwrap();
     assert!((240..=300).contains(&seconds), "{seconds}");

@@ -228,7 +228,10 @@ async fn list_and_watch_are_of_the_one_name_so_that_a_role_can_allow_just_that()
         assert!(uri.starts_with("/apis/pacer.dev/v1alpha1/namespaces/team-a/ratelimitpolicies?"), "{uri}");
         assert!(uri.contains("fieldSelector=metadata.name%3Dnvidia"), "{uri}");
     }
-    assert!(!asked[0].contains("resourceVersion") && !asked[0].contains("limit="), "the newest, whole: {asked:?}");
+    assert!(
+        !asked[0].contains("resourceVersion") && !asked[0].contains("limit="),
+        "the newest, whole: {asked:?}"
+    );
     assert!(asked[1].contains("watch=true") && asked[1].contains("allowWatchBookmarks=true"), "{asked:?}");
 }
 
