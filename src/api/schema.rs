@@ -13,6 +13,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Value, json};
 
+pub(super) use describe::describe;
 pub(super) use walk::{Findings, walk};
 
 use super::identity;

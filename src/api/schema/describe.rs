@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// What a schema accepts, for the end of "accepted: ...".
-pub(super) fn describe(schema: &Value) -> String {
+pub(in crate::api) fn describe(schema: &Value) -> String {
     let bound = |keyword| schema.get(keyword).and_then(Value::as_i64);
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return alternatives(values);

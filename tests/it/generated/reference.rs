@@ -19,7 +19,8 @@ const HEAD: &str = "\
 # RateLimitPolicy
 
 `ratelimitpolicies.pacer.dev`, version `v1alpha1`, short name `rlpol`, namespaced. On a cluster `kubectl explain
-ratelimitpolicies.pacer.dev --recursive` shows the same; name the group, because another product has a kind of this name.
+ratelimitpolicies.pacer.dev --recursive` lists the fields, and `kubectl explain ratelimitpolicies.pacer.dev.spec.rate`
+describes those of a section. Name the group: another product has a kind of this name.
 Only `spec.rate.requestsPerMinute` is required:
 
 ```yaml
