@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::document::documents;
-use crate::api::{self, GROUP, KIND};
+use crate::api::{self, API_VERSION, GROUP, KIND};
 
 /// Checks every policy in the files and writes one line a finding; `-` is standard input.
 ///
@@ -64,17 +64,32 @@ impl Check<'_> {
             let place = format!("{name}: document {number}");
             match document {
                 Err(not_yaml) => self.fault(&format!("{place}: {not_yaml}"))?,
-                Ok(object) => match identity(&object) {
-                    Identity::Policy => self.policy(&place, object)?,
-                    Identity::Other(what) => self.say(&format!("{place}: note: {what} is skipped"))?,
-                    Identity::None => {
-                        let found = "is no Kubernetes object; accepted: a mapping with apiVersion and kind";
-                        self.fault(&format!("{place}: {found}"))?;
-                    }
-                },
+                Ok(object) => self.document(&place, object)?,
             }
         }
         Ok(())
+    }
+
+    /// An object, or the list of them that `kubectl get` prints and `kubectl apply` takes.
+    fn document(&mut self, place: &str, mut document: Value) -> io::Result<()> {
+        let Some(items) = items(&mut document) else {
+            return self.object(place, document);
+        };
+        for (number, item) in (1..).zip(items) {
+            self.object(&format!("{place}: item {number}"), item)?;
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, place: &str, object: Value) -> io::Result<()> {
+        match identity(&object) {
+            Identity::Policy => self.policy(place, object),
+            Identity::Other(what) => self.say(&format!("{place}: note: {what} is skipped")),
+            Identity::None => {
+                let found = "is no Kubernetes object; accepted: a mapping with apiVersion and kind";
+                self.fault(&format!("{place}: {found}"))
+            }
+        }
     }
 
     fn policy(&mut self, place: &str, object: Value) -> io::Result<()> {
@@ -122,6 +137,17 @@ enum Identity {
     Other(String),
     /// No object at all.
     None,
+}
+
+/// What a list holds; nothing for another object.
+fn items(document: &mut Value) -> Option<Vec<Value>> {
+    let text = |field| document.get(field).and_then(Value::as_str);
+    let is_list = match (text("apiVersion")?, text("kind")?) {
+        ("v1", "List") => true,
+        (version, kind) => version == API_VERSION && kind.strip_suffix("List") == Some(KIND),
+    };
+    let items = is_list.then(|| document.get_mut("items"))??;
+    items.as_array_mut().map(std::mem::take)
 }
 
 fn identity(object: &Value) -> Identity {

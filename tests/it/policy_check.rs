@@ -109,6 +109,19 @@ fn files_without_a_policy_are_a_fault() {
 }
 
 #[test]
+fn the_items_of_a_list_are_checked_as_kubectl_get_prints_them() {
+    for list in ["apiVersion: v1, kind: List", "apiVersion: pacer.dev/v1alpha1, kind: RateLimitPolicyList"] {
+        let bad = GOOD.replace("40", "0");
+        let items = [GOOD, &bad].map(|policy| policy.replace('\n', "\n  ").trim_end().to_owned());
+        let text = format!("{}\nitems:\n- {}\n", list.replace(", ", "\n"), items.join("\n- "));
+        let (faults, out) = check_text(&text);
+        assert_eq!(faults, 1, "{out}");
+        assert!(out.starts_with("policy.yaml: document 1: item 1: RateLimitPolicy good: ok\n"), "{out}");
+        assert!(out.contains("document 1: item 2: spec.rate.requestsPerMinute is 0; accepted: "), "{out}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_a_fault_and_the_others_are_still_checked() {
     let dir = tempfile::tempdir().unwrap();
     let good = dir.path().join("good.yaml");

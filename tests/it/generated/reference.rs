@@ -35,7 +35,10 @@ spec:
 
 ## How a policy is read
 
-- `kubectl apply`, `pacer check FILE` and the sidecar accept and refuse the same policies, at the same fields.
+- `kubectl apply`, `pacer check FILE` and the sidecar accept and refuse the same policies, at the same fields. Of the
+  metadata, `pacer check` and the sidecar judge `name` and `namespace` alone: whether a label is well-formed, the API server
+  says. `pacer check` wants a `name` where `kubectl create` takes a `generateName`, and refuses a key that is there twice, of
+  which `kubectl` takes the last.
 - A field that is left out, or null, has its default. A list's entry cannot be null.
 - An unknown field is refused by `kubectl apply` and `pacer check`. The sidecar ignores it and says so in its log: a newer
   definition may have it.
