@@ -86,7 +86,9 @@ impl Readiness {
 fn blocking(unready: Option<Unready>) -> Option<(&'static str, &'static str)> {
     let unready = unready?;
     let hint = match unready {
-        Unready::Starting => "the listeners are not bound yet",
+        Unready::Starting => {
+            "the ports are being bound, or the policy's first answer is waited for, 5 s at most: see /status"
+        }
         Unready::Draining => "the sidecar was asked to stop",
         Unready::Gated => return None,
     };
