@@ -125,7 +125,7 @@ impl Publisher {
     /// Keeps what is in force, and says why the newest policy is not.
     pub(super) fn reject(&self, error: &Error) {
         let reason = error.one_line();
-        warn!(source = self.source(), reason, "policy refused: the last good one stays in force");
+        warn!(source = self.source(), reason, "policy refused: the settings in force stay");
         self.metrics.policy.rejections.inc();
         let state = if error.is_unreadable() { PolicyState::Unreachable } else { PolicyState::Invalid };
         self.report.send_modify(|report| {

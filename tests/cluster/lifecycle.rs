@@ -148,7 +148,7 @@ fn what_gets_past_the_definition_or_comes_from_a_newer_one_neither_stops_nor_bli
         sidecar.stands("cluster", "invalid", 60_000);
         sidecar.reasons(why);
         assert_eq!(sidecar.rejections(), number);
-        let told = sidecar.told("policy refused: the last good one stays in force");
+        let told = sidecar.told("policy refused: the settings in force stay");
         assert_eq!(told.len(), usize::try_from(number).unwrap(), "once each: {told:?}");
         assert!(told.last().unwrap()["reason"].as_str().unwrap().contains(why), "{told:?}");
     }

@@ -20,10 +20,17 @@ use crate::api::RateLimitPolicy;
 pub(super) enum Answer {
     /// This is the policy now.
     Found(Box<DynamicObject>),
-    /// There is no such policy now.
-    Absent,
+    /// There is no such policy now; where it was looked for.
+    Absent { namespace: String },
     /// It cannot be asked; the next answer is another attempt's.
     Failed(Trouble),
+}
+
+/// What one connection brings.
+struct Events {
+    stream: BoxStream<'static, watcher::Result<Event<DynamicObject>>>,
+    /// Where the policy is looked for.
+    namespace: String,
 }
 
 /// Asks for one policy and follows it.
@@ -35,7 +42,7 @@ pub(super) struct Answers {
     backoff: Backoff,
     /// No attempt before this.
     resume_at: Option<Instant>,
-    events: Option<BoxStream<'static, watcher::Result<Event<DynamicObject>>>>,
+    events: Option<Events>,
     /// Whether the list under way held the policy.
     listed: bool,
 }
@@ -64,9 +71,10 @@ impl Answers {
                     }
                 }
             };
-            match events.next().await {
+            match events.stream.next().await {
                 Some(Ok(event)) => {
-                    if let Some(answer) = self.heard(event) {
+                    let namespace = events.namespace.clone();
+                    if let Some(answer) = self.heard(event, namespace) {
                         return answer;
                     }
                 }
@@ -84,7 +92,7 @@ impl Answers {
         namespace: Option<&str>,
         connect: &Connect,
         timing: &Timing,
-    ) -> Result<BoxStream<'static, watcher::Result<Event<DynamicObject>>>, Trouble> {
+    ) -> Result<Events, Trouble> {
         let client = connect.client(timing.silence).await?;
         let resource = ApiResource::erase::<RateLimitPolicy>(&());
         // Raw objects: one that a newer version wrote is judged by `api::check`, and does not break the watch.
@@ -98,10 +106,10 @@ impl Answers {
         // on since Kubernetes 1.31). `resourceVersion=0` would be cheaper on older ones, but a server that lags behind
         // its peers could then bring a policy back that was deleted and made anew.
         config.page_size = None;
-        Ok(watcher(api, config).boxed())
+        Ok(Events { stream: watcher(api, config).boxed(), namespace })
     }
 
-    fn heard(&mut self, event: Event<DynamicObject>) -> Option<Answer> {
+    fn heard(&mut self, event: Event<DynamicObject>, namespace: String) -> Option<Answer> {
         match event {
             Event::Init => {
                 self.listed = false;
@@ -114,10 +122,10 @@ impl Answers {
             }
             Event::InitDone => {
                 self.backoff.served();
-                (!self.listed).then_some(Answer::Absent)
+                (!self.listed).then_some(Answer::Absent { namespace })
             }
             Event::Apply(object) => Some(Answer::Found(Box::new(object))),
-            Event::Delete(_) => Some(Answer::Absent),
+            Event::Delete(_) => Some(Answer::Absent { namespace }),
         }
     }
 

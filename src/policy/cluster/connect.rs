@@ -3,6 +3,7 @@
 //! So a token, a certificate authority or a kubeconfig that was replaced is read again when the old one no longer
 //! works; while it works, kube reads the token's file once a minute by itself.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +11,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::Uri;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tower::BoxError;
 use tower::limit::RateLimitLayer;
+use tower::util::MapErrLayer;
 
 use super::trouble::Trouble;
 
@@ -77,6 +81,54 @@ fn client(mut config: Config, silence: Duration) -> Result<Client, Trouble> {
     config.default_retry = false;
     // As for the upstream, variables that name a proxy are not followed.
     config.proxy_url = None;
+    let server = config.cluster_url.clone();
     let service = ClientBuilder::try_from(config).map_err(|error| Trouble::from(&error))?;
-    Ok(service.with_layer(&RateLimitLayer::new(REQUESTS, REQUESTS_EVERY)).build())
+    let named = MapErrLayer::new(move |cause| Unanswered { server: server.clone(), cause });
+    Ok(service.with_layer(&named).with_layer(&RateLimitLayer::new(REQUESTS, REQUESTS_EVERY)).build())
+}
+
+/// A request that had no answer. "Connection refused" helps nobody who does not know by whom.
+#[derive(Debug)]
+struct Unanswered {
+    server: Uri,
+    cause: BoxError,
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
+    }
+}
+
+impl Error for Unanswered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_refuses_a_connection_is_named() {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        let text = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+            "clusters": [{"name": "here", "cluster": {"server": format!("http://{address}")}}],
+            "users": [{"name": "me", "user": {}}],
+        });
+        std::fs::write(&kubeconfig, text.to_string()).unwrap();
+        let client = from_kubeconfig(kubeconfig).client(Duration::from_secs(9)).await.unwrap();
+        let trouble = Trouble::from(&client.apiserver_version().await.unwrap_err());
+        assert!(trouble.reason.starts_with(&format!("http://{address}/: ")), "{trouble:?}");
+        assert!(trouble.reason.contains("refused"), "{trouble:?}");
+    }
 }

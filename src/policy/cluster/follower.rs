@@ -70,7 +70,7 @@ impl Follower {
                 Err(_) => {
                     let silence = || format!("no answer within {} s", answer_within.as_secs());
                     let reason = last_trouble.take().unwrap_or_else(silence);
-                    self.stand_still(Standstill::Unreachable, Some(reason));
+                    self.stand_still(Standstill::Unreachable, reason);
                 }
             }
         }
@@ -87,12 +87,15 @@ impl Follower {
     async fn judge(&mut self, answer: Answer) {
         match answer {
             Answer::Found(object) => self.found(*object).await,
-            Answer::Absent => self.absent(None),
+            Answer::Absent { namespace } => {
+                let name = &self.named.name;
+                self.absent(format!("there is no {KIND} {name:?} in the namespace {namespace:?}"));
+            }
             Answer::Failed(Trouble { why, reason, .. }) => {
                 self.publisher.count_failure();
                 match why {
-                    Standstill::NotFound | Standstill::Deleted => self.absent(Some(reason)),
-                    Standstill::Forbidden | Standstill::Unreachable => self.stand_still(why, Some(reason)),
+                    Standstill::NotFound | Standstill::Deleted => self.absent(reason),
+                    Standstill::Forbidden | Standstill::Unreachable => self.stand_still(why, reason),
                 }
             }
         }
@@ -141,17 +144,17 @@ impl Follower {
         }
     }
 
-    fn absent(&mut self, reason: Option<String>) {
+    fn absent(&mut self, reason: String) {
         let was_known = self.seen.is_some() || self.cached.is_some();
         let why = if was_known { Standstill::Deleted } else { Standstill::NotFound };
         self.stand_still(why, reason);
     }
 
     /// Nothing newer can be had: what is in force stays.
-    fn stand_still(&mut self, why: Standstill, reason: Option<String>) {
+    fn stand_still(&mut self, why: Standstill, reason: String) {
         let state = why.state();
         if self.is_undecided() {
-            self.fall_back(state, reason.clone());
+            self.fall_back(state, Some(reason.clone()));
         }
         if self.told.is_due(why) {
             let (policy, source) = (&self.named.name, self.publisher.source());
@@ -164,7 +167,7 @@ impl Follower {
                 why.words()
             );
         }
-        self.publisher.fail(state, reason);
+        self.publisher.fail(state, Some(reason));
     }
 
     /// Before the first good answer the cache decides, and without one the environment does.

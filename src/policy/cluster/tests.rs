@@ -71,6 +71,8 @@ async fn a_policy_that_does_not_exist_yet_is_put_in_force_when_it_does() {
     let mut followed = Followed::start(&[Reply::List(vec![])]).await;
     followed.feed.decided().await;
     assert_eq!(followed.standing(), (PolicySource::Environment, PolicyState::NotFound, 40));
+    let sought = r#"there is no RateLimitPolicy "nvidia" in the namespace "team-a""#;
+    assert_eq!(followed.report().reason.as_deref(), Some(sought));
     followed.event("ADDED", &named(60, "a", 1)).await;
     assert_eq!(followed.standing(), (PolicySource::Cluster, PolicyState::Synced, 60));
     assert_eq!(followed.changes(), 1);
