@@ -89,6 +89,16 @@ fn every_example_is_accepted_by_a_dry_run() {
 }
 
 #[test]
+fn the_pod_that_the_docs_show_is_accepted_by_a_dry_run() {
+    let namespace = Server::shared().namespace("pod");
+    let docs = include_str!("../../docs/cluster.md");
+    let shown = docs.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(shown.contains("kind: Pod") && shown.contains("restartPolicy: Always"), "{shown}");
+    let here = shown.replace(", namespace: team-a", "");
+    namespace.kubectl().apply_dry_run(&here).succeeds().without_warnings();
+}
+
+#[test]
 fn kubectl_explains_every_field() {
     let kubectl = Server::shared().kubectl();
     let all = kubectl.run(&["explain", "ratelimitpolicies.pacer.dev", "--recursive"]).succeeds().stdout;
