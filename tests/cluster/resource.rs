@@ -63,6 +63,25 @@ fn the_server_fills_in_every_default() {
 }
 
 #[test]
+fn server_side_apply_replaces_a_default_list_and_adds_nothing_to_it() {
+    let namespace = Server::shared().namespace("server-side");
+    for (matched, models, methods) in [
+        ("{}", ["*"], ["POST"]),
+        (r#"{models: ["a*"], methods: [GET]}"#, ["a*"], ["GET"]),
+        ("{}", ["*"], ["POST"]),
+    ] {
+        let given = format!(
+            "apiVersion: pacer.dev/v1alpha1\nkind: RateLimitPolicy\nmetadata: {{name: a}}\n\
+             spec: {{rate: {{requestsPerMinute: 40}}, match: {matched}}}\n"
+        );
+        let apply = ["apply", "--server-side", "--field-manager=gitops", "-f", "-"];
+        namespace.kubectl().run_with(&given, &apply).succeeds().without_warnings();
+        let stored = namespace.kubectl().get("rlpol", "a").json()["spec"]["match"].clone();
+        assert_eq!(stored, serde_json::json!({"models": models, "methods": methods}));
+    }
+}
+
+#[test]
 fn a_list_of_policies_shows_rate_capacity_mode_and_age() {
     let namespace = Server::shared().namespace("columns");
     for (path, text) in examples() {

@@ -58,6 +58,7 @@ impl Default for Timeouts {
 }
 
 /// Which requests are paced. The rest pass through, counted apart.
+// The lists are atomic: server-side apply would add to a set's default, and "*" would stay beside what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
@@ -66,13 +67,13 @@ pub struct Match {
     #[schemars(
         length(min = 1, max = 64),
         inner(length(min = 1, max = 256)),
-        extend("x-kubernetes-list-type" = "set")
+        extend("x-kubernetes-list-type" = "atomic")
     )]
     pub models: Vec<String>,
 
     /// HTTP methods: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
     #[serde(default = "defaults::methods")]
-    #[schemars(length(min = 1, max = 7), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 7), extend("x-kubernetes-list-type" = "atomic"))]
     pub methods: Vec<Method>,
 }
 

@@ -109,8 +109,8 @@ impl Field {
         let Some([shortest, longest]) = self.entries else { return Vec::new() };
         let mut trials = vec![Self::accepted(self.list(shortest)), Self::accepted(self.list(longest))];
         trials.extend(shortest.checked_sub(1).map(|shorter| self.refused(self.list(shorter))));
-        // One choice more is one that is there already.
-        let repeated = (self.at != "match.models").then(|| format!("{}[{longest}]", self.path()));
+        // One choice more is one that is there already; in `match` an entry may be.
+        let repeated = (!self.at.starts_with("match.")).then(|| format!("{}[{longest}]", self.path()));
         trials.push(self.refused_with(self.list(longest + 1), repeated.as_slice()));
         trials.extend([json!("x"), json!(1), json!({})].map(|other| self.refused(other)));
         trials
