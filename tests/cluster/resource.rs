@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::support::crd::CRD;
+use crate::support::program::until;
 use crate::support::server::Server;
 
 /// The example policies, and their text.
@@ -120,7 +121,10 @@ fn the_pod_that_the_docs_show_is_accepted_by_a_dry_run() {
 #[test]
 fn kubectl_explains_every_field() {
     let kubectl = Server::shared().kubectl();
-    let all = kubectl.run(&["explain", "ratelimitpolicies.pacer.dev", "--recursive"]).succeeds().stdout;
+    let recursive = || kubectl.run(&["explain", "ratelimitpolicies.pacer.dev", "--recursive"]);
+    // The server publishes what it knows of fields a moment after it serves the objects.
+    until("the fields are published", || recursive().code == 0);
+    let all = recursive().succeeds().stdout;
     let schema = &pacer::api::schema()["properties"]["spec"];
     let names = fields(schema);
     assert!(names.len() > 35, "{names:?}");
@@ -128,7 +132,12 @@ fn kubectl_explains_every_field() {
         assert!(all.contains(&format!("{name}\t<")), "{name} is not in\n{all}");
     }
     let queue = kubectl.explain("ratelimitpolicies.pacer.dev.spec.queue").succeeds().stdout;
-    assert!(queue.contains("How many requests may wait, all priorities together."), "{queue}");
+    // kubectl breaks the lines.
+    let words = queue.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("0: none ever waits. Accepted: an integer from 0 to 100000. Default: 500."),
+        "{queue}"
+    );
     assert!(queue.contains("enum: Passthrough, Reject"), "{queue}");
 }
 
