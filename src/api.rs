@@ -18,7 +18,7 @@ mod schema;
 pub use accept::{Checked, check};
 pub use definition::{crd, crd_yaml};
 pub use fault::{Fault, Found};
-pub use identity::{is_label, is_name};
+pub use identity::{LABEL_ACCEPTED, NAME_ACCEPTED, is_label, is_name};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta as Metadata;
 pub use rules::{RULES, Rule};
 pub use schema::schema;

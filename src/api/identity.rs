@@ -16,6 +16,13 @@ pub(super) const NAME_LENGTH: usize = 63;
 /// The longest name of a namespace, in bytes.
 const NAMESPACE_LENGTH: usize = 63;
 
+/// What [`is_name`] accepts, in words.
+pub const NAME_ACCEPTED: &str =
+    "up to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends and beside each '.'";
+
+/// What [`is_label`] accepts, in words.
+pub const LABEL_ACCEPTED: &str = "up to 63 of a-z, 0-9 and '-', a letter or digit at both ends";
+
 /// The fields of an object's metadata.
 const METADATA: [&str; 15] = [
     "annotations",
@@ -67,8 +74,6 @@ pub(super) fn faults(object: &Value) -> Vec<Fault> {
         found,
         accepted: accepted.to_owned(),
     };
-    let subdomain = "up to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends and beside each '.'";
-    let label = "up to 63 of a-z, 0-9 and '-', a letter or digit at both ends";
     let name = match field("name") {
         None => Some(Found::Missing),
         Some(name) => refused(name, is_name),
@@ -76,8 +81,8 @@ pub(super) fn faults(object: &Value) -> Vec<Fault> {
     let namespace =
         field("namespace").and_then(|name| refused(name, |text| text.is_empty() || is_label(text)));
     let named = [
-        name.map(|found| fault("name", found, subdomain)),
-        namespace.map(|found| fault("namespace", found, label)),
+        name.map(|found| fault("name", found, NAME_ACCEPTED)),
+        namespace.map(|found| fault("namespace", found, LABEL_ACCEPTED)),
     ];
     named.into_iter().flatten().collect()
 }

@@ -54,14 +54,12 @@ pub(super) fn upstream(word: &str) -> Result<UpstreamBase, Refused> {
 
 /// The name of a `RateLimitPolicy`.
 pub(super) fn policy_name(word: &str) -> Result<String, Refused> {
-    let accepted = "up to 63 of a-z, 0-9, '-' and '.', a letter or digit at both ends";
-    if api::is_name(word) { Ok(word.to_owned()) } else { Err(Refused::accepted_is(accepted)) }
+    if api::is_name(word) { Ok(word.to_owned()) } else { Err(Refused::accepted_is(api::NAME_ACCEPTED)) }
 }
 
 /// The name of a namespace.
 pub(super) fn namespace(word: &str) -> Result<String, Refused> {
-    let accepted = "up to 63 of a-z, 0-9 and '-', a letter or digit at both ends";
-    if api::is_label(word) { Ok(word.to_owned()) } else { Err(Refused::accepted_is(accepted)) }
+    if api::is_label(word) { Ok(word.to_owned()) } else { Err(Refused::accepted_is(api::LABEL_ACCEPTED)) }
 }
 
 /// A label value that needs no quoting anywhere.

@@ -90,6 +90,7 @@ fn names_that_no_policy_or_namespace_can_have_are_refused() {
         &[],
         &["pacer: --policy: \"Nvidia\" is refused: accepted is up to 63 of a-z"],
     );
+    refuses(&["run", "--policy=a..b"], &[], &["a letter or digit at both ends and beside each '.'"]);
     let variables = [("SIDECAR_POLICY", "nvidia"), ("SIDECAR_POLICY_NAMESPACE", "a.b")];
     refuses(
         &["run"],
