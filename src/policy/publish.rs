@@ -177,6 +177,8 @@ impl Publisher {
         let Policy { source, metadata, settings, ignored } = policy;
         let changes = fields::changes(&self.settings.borrow(), &settings);
         let not_in_force = not_in_force(&settings);
+        // The settings first: the report says that they are decided, and the application is served from then on.
+        let settings_differ = self.settings.send_if_modified(|current| replace(current, Arc::new(settings)));
         let report_differs = self.report.send_if_modified(|report| {
             let before = report.clone();
             report.source = source;
@@ -190,7 +192,6 @@ impl Publisher {
         });
         self.metrics.policy.generation.set(metadata.generation.unwrap_or_default());
         self.show_standing();
-        let settings_differ = self.settings.send_if_modified(|current| replace(current, Arc::new(settings)));
         News { changes, ignored, settings_differ, report_differs }
     }
 
@@ -250,5 +251,47 @@ fn not_in_force(settings: &Settings) -> Vec<String> {
 fn warn_of_what_is_not_in_force(what: &[String]) {
     for field in what {
         warn!(field, "accepted, but not in force");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::OnceLock;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api;
+
+    /// Notes what was in force when it was woken.
+    struct Witness {
+        settings: watch::Receiver<Arc<Settings>>,
+        rpm: OnceLock<u32>,
+    }
+
+    impl Wake for Witness {
+        fn wake(self: Arc<Self>) {
+            self.rpm.set(self.settings.borrow().rate.requests_per_minute).ok();
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_are_in_force_before_the_report_says_so() {
+        let publisher =
+            Publisher::new(PolicyState::Starting, Settings::default(), Arc::new(Metrics::new("test")));
+        let feed = publisher.feed();
+        let witness = Arc::new(Witness { settings: feed.settings.clone(), rpm: OnceLock::new() });
+        let mut decided = pin!(feed.decided());
+        let waker = Waker::from(witness.clone());
+        assert_eq!(decided.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
+        let object = json!({
+            "apiVersion": api::API_VERSION, "kind": api::KIND, "metadata": {"name": "a"},
+            "spec": {"rate": {"requestsPerMinute": 60}},
+        });
+        let policy = Policy::new(PolicySource::Cluster, api::check(object).policy.unwrap(), Vec::new());
+        let _ = publisher.begin(policy, PolicyState::Synced, None);
+        assert_eq!(witness.rpm.get(), Some(&60));
     }
 }
