@@ -6,6 +6,18 @@ use std::io;
 use super::document::NotYaml;
 use crate::api::Fault;
 
+/// How much of what others wrote is told at once.
+const TOLD_CHARACTERS: usize = 1_000;
+
+/// A text that others wrote, cut short if it is long: it goes into the log, `/status` and memory.
+pub(super) fn brief(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(TOLD_CHARACTERS) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
 /// What is wrong with what a source holds.
 #[derive(Debug)]
 pub(super) enum Problem {
@@ -46,9 +58,9 @@ impl Error {
         Self { origin: origin.to_string(), problem }
     }
 
-    /// The same in one line, for the log.
+    /// The same in one line of bounded length, for the log.
     pub(super) fn one_line(&self) -> String {
-        format!("{}: {}", self.origin, self.problem.lines().join("; "))
+        brief(format!("{}: {}", self.origin, self.problem.lines().join("; ")))
     }
 
     /// Whether the source could not even be read.
@@ -73,5 +85,17 @@ impl std::error::Error for Error {
             Problem::Unreadable(error) => Some(error),
             Problem::NotYaml(_) | Problem::Documents(_) | Problem::Faults(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_log_tells_of_a_policy_is_bounded() {
+        let error = Error::new("x".repeat(100_000), Problem::Documents(2));
+        assert!(error.one_line().len() < 1_100);
+        assert_eq!(brief("\u{e4}".repeat(1_000)), "\u{e4}".repeat(1_000), "no longer than is told");
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::error::Error;
+use super::error::{Error, brief};
 use super::{Feed, Report, convert, fields};
 use crate::api::{Fault, Metadata, RateLimitPolicy};
 use crate::limiter::Settings;
@@ -227,9 +227,9 @@ impl Publisher {
     }
 }
 
-/// The words as one text; nothing for none.
+/// The words as one text of bounded length; nothing for none.
 fn joined(words: &[String]) -> Option<String> {
-    (!words.is_empty()).then(|| words.join(", "))
+    (!words.is_empty()).then(|| brief(words.join(", ")))
 }
 
 /// Whether the new value differs from the old one.
@@ -264,6 +264,11 @@ mod tests {
 
     use super::*;
     use crate::api;
+
+    #[test]
+    fn many_unknown_fields_are_told_in_brief() {
+        assert!(joined(&vec!["spec.x".to_owned(); 10_000]).unwrap().len() < 1_100);
+    }
 
     /// Notes what was in force when it was woken.
     struct Witness {

@@ -1,12 +1,16 @@
 //! Why the API server cannot be asked, in the words of the sidecar's states.
 
 use std::error::Error as StdError;
+use std::iter;
 use std::time::Duration;
 
+use kube::client::AuthError;
+use kube::config::KubeconfigError;
 use kube::core::Status;
 use kube::runtime::watcher;
 
 use super::standstill::Standstill;
+use crate::policy::error::brief;
 
 /// The longest time the API server may ask to be left alone for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
@@ -24,8 +28,9 @@ pub(super) struct Trouble {
 
 impl Trouble {
     /// The API server cannot be asked.
-    pub(super) fn unreachable(error: &dyn StdError) -> Self {
-        Self { why: Standstill::Unreachable, reason: chain(error), retry_after: None }
+    pub(super) fn unreachable(error: &(dyn StdError + 'static)) -> Self {
+        let reason = brief(without_secrets(error).unwrap_or_else(|| chain(error)));
+        Self { why: Standstill::Unreachable, reason, retry_after: None }
     }
 
     /// The API server said no.
@@ -43,7 +48,7 @@ impl Trouble {
             }
             code => (Standstill::Unreachable, format!("the API server answers {code}: {message}")),
         };
-        Self { why, reason, retry_after: (asked > 0).then_some(retry_after) }
+        Self { why, reason: brief(reason), retry_after: (asked > 0).then_some(retry_after) }
     }
 }
 
@@ -77,17 +82,36 @@ fn known_history(status: &Status) -> Option<Trouble> {
 }
 
 /// An error with its causes, each said once.
-fn chain(error: &dyn StdError) -> String {
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
+    for cause in causes(error).skip(1) {
+        let next = cause.to_string();
         if !text.contains(&next) {
             text = format!("{text}: {next}");
         }
-        cause = error.source();
     }
     text
+}
+
+/// An error and what it comes from.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
+}
+
+/// The words for an error that quotes what may be a secret: a kubeconfig's text, or what a credential program printed.
+fn without_secrets(error: &(dyn StdError + 'static)) -> Option<String> {
+    causes(error).find_map(|error| {
+        if let Some(KubeconfigError::Parse(error)) = error.downcast_ref() {
+            let place = error.location().map(|at| format!(": line {}, column {}", at.line(), at.column()));
+            return Some(format!("the kubeconfig cannot be understood{}", place.unwrap_or_default()));
+        }
+        let error: &AuthError = error.downcast_ref()?;
+        if let AuthError::AuthExecRun { out, .. } = error {
+            return Some(format!("the kubeconfig's credential program failed: {}", out.status));
+        }
+        matches!(error, AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_))
+            .then(|| "the kubeconfig's credential program does not print an ExecCredential".to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -102,5 +126,32 @@ mod tests {
         let listed = of_watcher(&watcher::Error::InitialListFailed(kube::Error::Api(gone()))).unwrap();
         assert_eq!(listed.why, Standstill::Unreachable);
         assert_eq!(listed.reason, "the API server answers 410: too old");
+    }
+
+    #[test]
+    fn a_page_in_place_of_an_answer_is_cut_short() {
+        let page = Status { code: 502, message: "\u{e4}".repeat(100_000), ..Status::default() };
+        let reason = Trouble::refused(&page).reason;
+        assert!(
+            reason.starts_with("the API server answers 502: \u{e4}") && reason.ends_with("..."),
+            "{reason}"
+        );
+        assert!(reason.chars().count() < 1_100, "{}", reason.len());
+        let failed = std::io::Error::other("x".repeat(100_000));
+        assert!(Trouble::unreachable(&failed).reason.len() < 1_100);
+    }
+
+    #[test]
+    fn a_cause_that_an_error_tells_itself_is_told_once() {
+        let unread = KubeconfigError::ReadConfig(std::io::Error::other("no such disk"), "config".into());
+        let reason = Trouble::unreachable(&unread).reason;
+        assert_eq!(reason.matches("no such disk").count(), 1, "{reason}");
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_for_ever_is_left_alone_for_five_minutes() {
+        let details = serde_json::from_str(r#"{"retryAfterSeconds": 4000000000}"#).unwrap();
+        let status = Status { code: 429, details: Some(details), ..Status::default() };
+        assert_eq!(Trouble::refused(&status).retry_after, Some(Duration::from_secs(300)));
     }
 }
