@@ -3,11 +3,12 @@
 use std::fmt;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
-use tokio::time::{Instant, sleep_until};
+use kube::{Api, Client};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Timing;
 use super::backoff::Backoff;
@@ -42,6 +43,8 @@ pub(super) struct Answers {
     backoff: Backoff,
     /// No attempt before this.
     resume_at: Option<Instant>,
+    /// The attempt to connect that is under way: one at most, since a program that it runs cannot be called off.
+    connecting: Option<BoxFuture<'static, Result<Client, Trouble>>>,
     events: Option<Events>,
     /// Whether the list under way held the policy.
     listed: bool,
@@ -50,26 +53,32 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn new(name: String, namespace: Option<String>, connect: Connect, timing: Timing) -> Self {
         let backoff = Backoff::new(timing.spread, timing.spread_max);
-        Self { name, namespace, connect, timing, backoff, resume_at: None, events: None, listed: false }
+        Self {
+            name,
+            namespace,
+            connect,
+            timing,
+            backoff,
+            resume_at: None,
+            connecting: None,
+            events: None,
+            listed: false,
+        }
     }
 
-    /// The next answer. Cancel-safe: an attempt to connect starts anew, everything else goes on.
+    /// The next answer. Cancel-safe.
     pub(super) async fn next(&mut self) -> Answer {
         loop {
             if let Some(at) = self.resume_at {
                 sleep_until(at).await;
                 self.resume_at = None;
             }
-            let events = match &mut self.events {
-                Some(events) => events,
-                none => {
-                    match Self::events(&self.name, self.namespace.as_deref(), &self.connect, &self.timing)
-                        .await
-                    {
-                        Ok(events) => none.insert(events),
-                        Err(trouble) => return self.failed(trouble),
-                    }
+            let Some(events) = &mut self.events else {
+                match self.client().await {
+                    Ok(client) => self.events = Some(self.events(client)),
+                    Err(trouble) => return self.failed(trouble),
                 }
+                continue;
             };
             match events.stream.next().await {
                 Some(Ok(event)) => {
@@ -87,26 +96,31 @@ impl Answers {
         }
     }
 
-    async fn events(
-        name: &str,
-        namespace: Option<&str>,
-        connect: &Connect,
-        timing: &Timing,
-    ) -> Result<Events, Trouble> {
-        let client = connect.client(timing.silence).await?;
+    /// A client, or why there is none yet: an attempt that hangs goes on, but does not go untold.
+    async fn client(&mut self) -> Result<Client, Trouble> {
+        let silence = self.timing.silence;
+        let connecting = self.connecting.get_or_insert_with(|| self.connect.client(silence));
+        let Ok(connected) = timeout(silence, connecting).await else {
+            return Err(Trouble::hanging(silence));
+        };
+        self.connecting = None;
+        connected
+    }
+
+    fn events(&self, client: Client) -> Events {
         let resource = ApiResource::erase::<RateLimitPolicy>(&());
         // Raw objects: one that a newer version wrote is judged by `api::check`, and does not break the watch.
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace()).to_owned();
+        let namespace = self.namespace.as_deref().unwrap_or_else(|| client.default_namespace()).to_owned();
         let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &resource);
         let mut config = watcher::Config::default()
             // The selector is what lets a Role with `resourceNames` allow list and watch.
-            .fields(&format!("metadata.name={name}"))
-            .timeout(fastrand::u32(timing.watch_seconds.clone()));
+            .fields(&format!("metadata.name={}", self.name))
+            .timeout(fastrand::u32(self.timing.watch_seconds.clone()));
         // The newest, in one page: an API server answers that from memory, and makes sure that it is fresh (KEP-2340,
         // on since Kubernetes 1.31). `resourceVersion=0` would be cheaper on older ones, but a server that lags behind
         // its peers could then bring a policy back that was deleted and made anew.
         config.page_size = None;
-        Ok(Events { stream: watcher(api, config).boxed(), namespace })
+        Events { stream: watcher(api, config).boxed(), namespace }
     }
 
     fn heard(&mut self, event: Event<DynamicObject>, namespace: String) -> Option<Answer> {
@@ -145,5 +159,47 @@ impl Answers {
 impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answers").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::policy::cluster::standstill::Standstill;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_hangs_is_told_and_no_other_is_begun_beside_it() {
+        let (begun, goes_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let connect = Connect::new({
+            let (begun, goes_on) = (begun.clone(), goes_on.clone());
+            move |_| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                let goes_on = goes_on.clone();
+                async move {
+                    goes_on.notified().await;
+                    Err(Trouble { why: Standstill::Unreachable, reason: "no".to_owned(), retry_after: None })
+                }
+            }
+        });
+        let mut answers = Answers::new("nvidia".to_owned(), None, connect, Timing::default());
+        timeout(Duration::from_secs(5), answers.next()).await.unwrap_err();
+        let started = Instant::now();
+        for expected in ["connecting has taken 150 s", "connecting has taken 150 s", "no"] {
+            if expected == "no" {
+                goes_on.notify_one();
+            }
+            let Answer::Failed(trouble) = answers.next().await else { panic!("there is no server") };
+            assert!(trouble.reason.starts_with(expected), "{trouble:?}");
+            assert_eq!(begun.load(Ordering::Relaxed), 1);
+        }
+        assert!(Instant::now() - started < Duration::from_secs(600));
+        timeout(Duration::from_secs(60), answers.next()).await.unwrap_err();
+        assert_eq!(begun.load(Ordering::Relaxed), 2);
     }
 }

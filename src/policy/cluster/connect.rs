@@ -15,6 +15,8 @@ use http::Uri;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tower::BoxError;
 use tower::limit::RateLimitLayer;
 use tower::util::MapErrLayer;
@@ -42,8 +44,8 @@ impl Connect {
         Self(Arc::new(move |silence| connect(silence).boxed()))
     }
 
-    pub(super) async fn client(&self, silence: Duration) -> Result<Client, Trouble> {
-        (self.0)(silence).await
+    pub(super) fn client(&self, silence: Duration) -> BoxFuture<'static, Result<Client, Trouble>> {
+        (self.0)(silence)
     }
 }
 
@@ -56,9 +58,11 @@ impl fmt::Debug for Connect {
 /// Asks the cluster that the process finds itself in: `KUBECONFIG` or `~/.kube/config` if there is one, else the
 /// pod's service account.
 pub fn from_surroundings() -> Connect {
-    Connect::new(|silence| async move {
-        let config = Config::infer().await.map_err(|error| Trouble::unreachable(&error))?;
-        client(config, silence)
+    Connect::new(|silence| {
+        beside(silence, || async {
+            let config = Config::infer().await;
+            config.map_err(|error| Trouble::unreachable(&error))
+        })
     })
 }
 
@@ -66,12 +70,22 @@ pub fn from_surroundings() -> Connect {
 pub fn from_kubeconfig(path: PathBuf) -> Connect {
     Connect::new(move |silence| {
         let path = path.clone();
-        async move {
+        beside(silence, move || async {
             let read = Kubeconfig::read_from(path).map_err(|error| Trouble::unreachable(&error))?;
             let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
-            client(config.map_err(|error| Trouble::unreachable(&error))?, silence)
-        }
+            config.map_err(|error| Trouble::unreachable(&error))
+        })
     })
+}
+
+/// Makes a client on a thread where blocking hurts nobody: files are read, and a kubeconfig may name a program that
+/// must be run, and that may hang.
+async fn beside<F>(silence: Duration, config: impl FnOnce() -> F + Send + 'static) -> Result<Client, Trouble>
+where
+    F: Future<Output = Result<Config, Trouble>>,
+{
+    let made = spawn_blocking(move || client(Handle::current().block_on(config())?, silence)).await;
+    made.unwrap_or_else(|failed| Err(Trouble::unreachable(&failed)))
 }
 
 fn client(mut config: Config, silence: Duration) -> Result<Client, Trouble> {
@@ -108,27 +122,91 @@ impl Error for Unanswered {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::net::TcpListener;
 
-    use serde_json::json;
+    use futures_util::poll;
 
     use super::*;
+
+    const SECRET: &str = "s3cr3t-t0k3n";
+
+    /// What is said of a kubeconfig whose user is so.
+    async fn said_of(user: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        fs::write(&path, kubeconfig(user)).unwrap();
+        from_kubeconfig(path).client(Duration::from_secs(1)).await.err().unwrap().reason
+    }
+
+    fn kubeconfig(user: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+             clusters: [{{name: a, cluster: {{server: \"http://127.0.0.1:9\"}}}}]\n\
+             contexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
+             users:\n- name: a\n  user:\n{user}\n"
+        )
+    }
+
+    fn plug_in(script: &str) -> String {
+        format!(
+            "    exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, \
+             args: [-c, '{script}'], env: [{{name: KEY, value: {SECRET}}}]}}"
+        )
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_kubeconfig_is_said_without_its_secrets() {
+        let cases = [
+            (format!("    token: {SECRET}\n    token: {SECRET}"), "line 10"),
+            (format!("    token: [{SECRET}]"), "line 9"),
+            (format!("    exec: {SECRET}"), "line 9"),
+            (plug_in("echo $KEY; echo $KEY >&2; exit 3"), "exit status: 3"),
+            (plug_in("echo \"{status: [$KEY]}\""), "ExecCredential"),
+            (plug_in("echo $KEY"), "ExecCredential"),
+            (format!("    tokenFile: /nowhere/token\n    password: {SECRET}"), "/nowhere/token"),
+        ];
+        for (user, expected) in cases {
+            let said = said_of(&user).await;
+            assert!(said.contains(expected) && !said.contains(SECRET), "{user}: {said}");
+        }
+    }
 
     #[tokio::test]
     async fn who_refuses_a_connection_is_named() {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        let text = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-            "clusters": [{"name": "here", "cluster": {"server": format!("http://{address}")}}],
-            "users": [{"name": "me", "user": {}}],
-        });
-        std::fs::write(&kubeconfig, text.to_string()).unwrap();
-        let client = from_kubeconfig(kubeconfig).client(Duration::from_secs(9)).await.unwrap();
+        let path = folder.path().join("config");
+        let text = kubeconfig("    token: a").replace("127.0.0.1:9", &address.to_string());
+        fs::write(&path, text).unwrap();
+        let client = from_kubeconfig(path).client(Duration::from_secs(9)).await.unwrap();
         let trouble = Trouble::from(&client.apiserver_version().await.unwrap_err());
         assert!(trouble.reason.starts_with(&format!("http://{address}/: ")), "{trouble:?}");
         assert!(trouble.reason.contains("refused"), "{trouble:?}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_is_named_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let named = "server: \"http://127.0.0.1:9\", proxy-url: \"http://127.0.0.1:10\"";
+        let text = kubeconfig("    token: a").replace("server: \"http://127.0.0.1:9\"", named);
+        assert!(text.contains("proxy-url"));
+        fs::write(&path, text).unwrap();
+        from_kubeconfig(path).client(Duration::from_secs(1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_credential_program_that_hangs_blocks_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, fifo) = (folder.path().join("config"), folder.path().join("fifo"));
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        fs::write(&path, kubeconfig(&plug_in(&format!("cat {}", fifo.display())))).unwrap();
+        let connect = from_kubeconfig(path);
+        let mut client = Box::pin(connect.client(Duration::from_secs(1)));
+        // With the program on this thread, the poll would not come back.
+        assert!(poll!(&mut client).is_pending());
+        tokio::task::spawn_blocking(move || fs::write(fifo, "")).await.unwrap().unwrap();
+        assert!(client.await.is_err());
     }
 }

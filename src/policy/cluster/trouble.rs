@@ -33,6 +33,15 @@ impl Trouble {
         Self { why: Standstill::Unreachable, reason, retry_after: None }
     }
 
+    /// An attempt to connect has taken `waited` already.
+    pub(super) fn hanging(waited: Duration) -> Self {
+        let reason = format!(
+            "connecting has taken {} s: does a file, or the kubeconfig's credential program, hang?",
+            waited.as_secs()
+        );
+        Self { why: Standstill::Unreachable, reason, retry_after: None }
+    }
+
     /// The API server said no.
     fn refused(status: &Status) -> Self {
         let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
