@@ -151,7 +151,8 @@ impl Answers {
     /// Drops the connection: the next attempt makes its own, and lists first. So nothing that is stuck stays so.
     fn start_again(&mut self, trouble: Option<&Trouble>) {
         let asked = trouble.and_then(|trouble| trouble.retry_after).unwrap_or_default();
-        self.resume_at = Some(Instant::now() + self.backoff.failed().max(asked));
+        // Jitter on top: those who are all asked to come back after a second must not come back together.
+        self.resume_at = Some(Instant::now() + asked + self.backoff.failed());
         self.events = None;
     }
 }
@@ -201,5 +202,22 @@ mod tests {
         assert!(Instant::now() - started < Duration::from_secs(600));
         timeout(Duration::from_secs(60), answers.next()).await.unwrap_err();
         assert_eq!(begun.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_are_all_asked_to_come_back_after_a_time_do_not_come_back_together() {
+        let asked = Duration::from_secs(100);
+        let waits = (0..20).map(|_| {
+            let connect = Connect::new(|_| std::future::pending());
+            let mut answers = Answers::new("nvidia".to_owned(), None, connect, Timing::default());
+            answers.backoff.served();
+            let trouble = Trouble { retry_after: Some(asked), ..Trouble::hanging(asked) };
+            answers.failed(trouble);
+            answers.resume_at.unwrap().duration_since(Instant::now())
+        });
+        let (min, max) =
+            waits.fold((Duration::MAX, asked), |(min, max), wait| (min.min(wait), max.max(wait)));
+        assert!(min >= asked && max <= asked + Duration::from_secs(12), "{min:?} to {max:?}");
+        assert!(max > min + Duration::from_secs(1), "{min:?} to {max:?}");
     }
 }
