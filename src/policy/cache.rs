@@ -6,10 +6,13 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::api::DynamicObject;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use super::error::{Error, Problem};
@@ -19,20 +22,34 @@ use crate::file_watch;
 const DONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A file for the last good policy.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Cache {
     path: PathBuf,
+    desk: Arc<Mutex<Desk>>,
+}
+
+/// Between whoever has something to write and the one thread that writes.
+#[derive(Debug, Default)]
+struct Desk {
+    /// The newest text that is not on its way to the disk yet.
+    unsaved: Option<String>,
+    /// Since when the thread has been at work; none: there is no thread.
+    writing_since: Option<Instant>,
 }
 
 impl Cache {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, desk: Arc::default() }
     }
 
     /// What is kept; nothing if there is no such file yet.
     pub(super) async fn load(&self) -> Result<Option<DynamicObject>, Error> {
         let path = self.path.clone();
-        let text = match beside(move || file_watch::read(&path)).await {
+        let read = match timeout(DONE_WITHIN, spawn_blocking(move || file_watch::read(&path))).await {
+            Ok(ended) => ended.unwrap_or_else(|failed| Err(io::Error::other(failed))),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        let text = match read {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| self.error(error))?,
         };
@@ -40,10 +57,22 @@ impl Cache {
     }
 
     /// Keeps `object` for the next start. What goes wrong is logged: the policy in force does not depend on it.
-    pub(super) async fn store(&self, object: &Value) {
-        let (path, text) = (self.path.clone(), object.to_string());
-        if let Err(error) = beside(move || replace(&path, text.as_bytes())).await {
-            warn!(path = %self.path.display(), %error, "the policy cannot be cached for the next start");
+    ///
+    /// Nobody waits for the disk, which may be slow, or hang. What it did not come to write is replaced by what is newer.
+    pub(super) fn store(&self, object: &Value) {
+        let (text, now) = (object.to_string(), Instant::now());
+        let mut desk = lock(&self.desk);
+        desk.unsaved = Some(text);
+        match desk.writing_since {
+            None => {
+                desk.writing_since = Some(now);
+                let (path, desk) = (self.path.clone(), self.desk.clone());
+                spawn_blocking(move || write_all(&path, &desk));
+            }
+            Some(since) if now.duration_since(since) >= DONE_WITHIN => {
+                warn_unsaved(&self.path, &io::ErrorKind::TimedOut.into());
+            }
+            Some(_) => {}
         }
     }
 
@@ -52,12 +81,29 @@ impl Cache {
     }
 }
 
-/// Runs what may block on a thread of its own.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    match tokio::time::timeout(DONE_WITHIN, tokio::task::spawn_blocking(work)).await {
-        Ok(ended) => ended.unwrap_or_else(|failed| Err(io::Error::other(failed))),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes until nothing is unsaved.
+fn write_all(path: &Path, desk: &Mutex<Desk>) {
+    while let Some(text) = next_text(desk) {
+        if let Err(error) = replace(path, text.as_bytes()) {
+            warn_unsaved(path, &error);
+        }
     }
+}
+
+/// The next text to write; without one, the thread has left when this returns.
+fn next_text(desk: &Mutex<Desk>) -> Option<String> {
+    let mut desk = lock(desk);
+    let text = desk.unsaved.take();
+    desk.writing_since = text.as_ref().map(|_| Instant::now());
+    text
+}
+
+fn warn_unsaved(path: &Path, error: &io::Error) {
+    warn!(path = %path.display(), %error, "the policy cannot be cached for the next start");
 }
 
 /// Replaces a file by another with this text, in one step that a crash does not split.
@@ -72,4 +118,45 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[test]
+    fn whoever_reads_while_it_is_written_finds_the_whole_old_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, reader) = (folder.path().join("policy.json"), folder.path().join("reader"));
+        fs::write(&path, "old").unwrap();
+        fs::hard_link(&path, &reader).unwrap();
+        replace(&path, b"new").unwrap();
+        assert_eq!((fs::read(path).unwrap(), fs::read(reader).unwrap()), (b"new".to_vec(), b"old".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_nobody_up_and_gets_the_newest_object_when_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, hangs) = (folder.path().join("policy.json"), folder.path().join("policy.json.new"));
+        // Opening a FIFO that nobody reads blocks.
+        assert!(std::process::Command::new("mkfifo").arg(&hangs).status().unwrap().success());
+        let cache = Cache::new(path.clone());
+        for generation in 1..=3 {
+            cache.store(&json!({"metadata": {"generation": generation}}));
+            // The first is on its way to the disk before there is another.
+            while generation == 1 && lock(&cache.desk).unsaved.is_some() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let moved = folder.path().join("fifo");
+        fs::rename(&hangs, &moved).unwrap();
+        File::options().read(true).write(true).open(moved).unwrap();
+        while lock(&cache.desk).writing_since.is_some() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(fs::read_to_string(path).unwrap(), r#"{"metadata":{"generation":3}}"#);
+    }
 }

@@ -66,7 +66,7 @@ impl Follower {
                     self.publisher.count_failure();
                     last_trouble = Some(trouble.reason);
                 }
-                Ok(answer) => self.judge(answer).await,
+                Ok(answer) => self.judge(answer),
                 Err(_) => {
                     let silence = || format!("no answer within {} s", answer_within.as_secs());
                     let reason = last_trouble.take().unwrap_or_else(silence);
@@ -76,7 +76,7 @@ impl Follower {
         }
         loop {
             let answer = answers.next().await;
-            self.judge(answer).await;
+            self.judge(answer);
         }
     }
 
@@ -84,9 +84,9 @@ impl Follower {
         self.publisher.state() == PolicyState::Starting
     }
 
-    async fn judge(&mut self, answer: Answer) {
+    fn judge(&mut self, answer: Answer) {
         match answer {
-            Answer::Found(object) => self.found(*object).await,
+            Answer::Found(object) => self.found(*object),
             Answer::Absent { namespace } => {
                 let name = &self.named.name;
                 self.absent(format!("there is no {KIND} {name:?} in the namespace {namespace:?}"));
@@ -101,7 +101,7 @@ impl Follower {
         }
     }
 
-    async fn found(&mut self, object: DynamicObject) {
+    fn found(&mut self, object: DynamicObject) {
         if self.is_undecided() {
             self.prefer_newer_cached(&object);
         }
@@ -114,7 +114,7 @@ impl Follower {
             Ok(policy) => {
                 self.put_in_force(policy);
                 if let Some(cache) = &self.cache {
-                    cache.store(&object).await;
+                    cache.store(&object);
                 }
             }
             Err(error) => {
