@@ -135,17 +135,19 @@ impl Publisher {
         self.metrics.policy.set_state(state);
     }
 
-    /// Notes that the newest policy is one that was seen before. Says whether following had failed.
-    pub(super) fn confirm(&self, source: PolicySource) -> bool {
+    /// Notes that the newest policy is one that was judged before, and why it was refused then, if it was. Says whether
+    /// following had failed.
+    pub(super) fn confirm(&self, source: PolicySource, refused: Option<&str>) -> bool {
+        let refused = refused.map(str::to_owned);
         let mut recovered = false;
         self.report.send_if_modified(|report| {
             let before = report.clone();
-            recovered = match report.rejected.clone() {
-                None => {
-                    report.source = source;
-                    report.set_state(PolicyState::Synced, None)
-                }
-                Some(reason) => report.set_state(PolicyState::Invalid, Some(reason)),
+            report.rejected.clone_from(&refused);
+            recovered = if refused.is_some() {
+                report.set_state(PolicyState::Invalid, refused)
+            } else {
+                report.source = source;
+                report.set_state(PolicyState::Synced, None)
             };
             *report != before
         });

@@ -121,6 +121,30 @@ fn an_api_server_and_an_etcd_that_are_killed_and_come_back_are_followed_again() 
 }
 
 #[test]
+fn a_cluster_that_is_restored_from_a_backup_is_followed_as_it_is_now() {
+    let server = Server::own();
+    let pod = Pod::on(&server, "restored");
+    pod.set_rate(60_000);
+    let mut sidecar = None;
+    server.undo(|| {
+        let following = pod.start(&[]);
+        for rate in [61_000, 62_000, 63_000] {
+            pod.set_rate(rate);
+            following.stands("cluster", "synced", rate);
+        }
+        assert_eq!(following.generation(), 4);
+        sidecar = Some(following);
+    });
+    let sidecar = sidecar.unwrap();
+    sidecar.stands("cluster", "synced", 60_000);
+    assert_eq!(sidecar.generation(), 1);
+    // Its generation is still lower than what was seen before.
+    pod.set_rate(64_000);
+    sidecar.stands("cluster", "synced", 64_000);
+    assert_eq!(sidecar.generation(), 2);
+}
+
+#[test]
 fn a_sidecar_that_starts_while_etcd_is_away_decides_and_syncs_later() {
     let server = Server::own();
     let pod = Pod::on(&server, "etcd");

@@ -19,7 +19,9 @@ use crate::api::RateLimitPolicy;
 /// What the API server says, or that it says nothing.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// This is the policy now.
+    /// This is the policy now: a list says so, which is of the newest.
+    Listed(Box<DynamicObject>),
+    /// This is the policy now: the watch says so.
     Found(Box<DynamicObject>),
     /// There is no such policy now; where it was looked for.
     Absent { namespace: String },
@@ -132,7 +134,7 @@ impl Answers {
             Event::InitApply(object) => {
                 self.listed = true;
                 self.backoff.served();
-                Some(Answer::Found(Box::new(object)))
+                Some(Answer::Listed(Box::new(object)))
             }
             Event::InitDone => {
                 self.backoff.served();

@@ -36,6 +36,14 @@ impl Version {
     }
 }
 
+/// The newest writing that was judged.
+#[derive(Debug)]
+struct Seen {
+    version: Version,
+    /// Why it was refused, if it was.
+    refused: Option<String>,
+}
+
 /// Puts in force what the API server says.
 #[derive(Debug)]
 pub(super) struct Follower {
@@ -45,7 +53,7 @@ pub(super) struct Follower {
     /// What the cache held at the start, until something is decided.
     cached: Option<(Version, Policy)>,
     /// The newest writing that was judged, good or bad.
-    seen: Option<Version>,
+    seen: Option<Seen>,
     told: Told,
 }
 
@@ -86,7 +94,9 @@ impl Follower {
 
     fn judge(&mut self, answer: Answer) {
         match answer {
-            Answer::Found(object) => self.found(*object),
+            // Even a lower generation: a cluster that was restored from a backup is as it is now.
+            Answer::Listed(object) => self.found(*object, |seen, listed| seen == listed),
+            Answer::Found(object) => self.found(*object, Version::covers),
             Answer::Absent { namespace } => {
                 let name = &self.named.name;
                 self.absent(format!("there is no {KIND} {name:?} in the namespace {namespace:?}"));
@@ -101,30 +111,34 @@ impl Follower {
         }
     }
 
-    fn found(&mut self, object: DynamicObject) {
-        if self.is_undecided() {
-            self.prefer_newer_cached(&object);
-        }
+    /// Takes an object, unless the newest one that was judged `covers` it.
+    fn found(&mut self, object: DynamicObject, covers: impl Fn(&Version, &Version) -> bool) {
         let version = Version::of(&object);
-        if self.seen.as_ref().is_some_and(|seen| seen.covers(&version)) {
+        if self.seen.as_ref().is_some_and(|seen| covers(&seen.version, &version)) {
             return self.unchanged();
         }
-        let object = essence(object);
+        let refused = self.try_out(&essence(object));
+        self.seen = Some(Seen { version, refused });
+    }
+
+    /// Puts an object in force if it is a good one; else says why not.
+    fn try_out(&mut self, object: &Value) -> Option<String> {
         match read(PolicySource::Cluster, object.clone()) {
             Ok(policy) => {
                 self.put_in_force(policy);
                 if let Some(cache) = &self.cache {
-                    cache.store(&object);
+                    cache.store(object);
                 }
+                None
             }
             Err(error) => {
                 if self.is_undecided() {
                     self.fall_back(PolicyState::Invalid, None);
                 }
                 self.publisher.reject(&error);
+                Some(error.one_line())
             }
         }
-        self.seen = Some(version);
     }
 
     fn put_in_force(&mut self, policy: Policy) {
@@ -137,9 +151,10 @@ impl Follower {
         }
     }
 
-    /// The object is known already, or was read from a server that lags behind.
+    /// The object is known already.
     fn unchanged(&mut self) {
-        if self.publisher.confirm(PolicySource::Cluster) && self.told.recovered() {
+        let refused = self.seen.as_ref().and_then(|seen| seen.refused.as_deref());
+        if self.publisher.confirm(PolicySource::Cluster, refused) && self.told.recovered() {
             info!(policy = self.named.name, "the policy is followed again: nothing has changed meanwhile");
         }
     }
@@ -174,20 +189,11 @@ impl Follower {
     fn fall_back(&mut self, state: PolicyState, reason: Option<String>) {
         match self.cached.take() {
             Some((version, policy)) => {
-                self.seen = Some(version);
+                self.seen = Some(Seen { version, refused: None });
                 let first = self.publisher.begin(policy, state, reason);
                 self.publisher.announce(&first);
             }
             None => self.publisher.announce_bootstrap(),
-        }
-    }
-
-    /// A server that lags behind may show an older writing than the one in force before the restart.
-    fn prefer_newer_cached(&mut self, found: &DynamicObject) {
-        let found = Version::of(found);
-        let is_newer = |cached: &Version| cached.covers(&found) && *cached != found;
-        if self.cached.as_ref().is_some_and(|(version, _)| is_newer(version)) {
-            self.fall_back(PolicyState::Synced, None);
         }
     }
 

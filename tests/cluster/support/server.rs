@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -144,6 +145,23 @@ impl Server {
         self.kill_etcd();
         self.start_etcd();
         self.restart_api_server();
+    }
+
+    /// Puts etcd's data back as it was when `change` began, and starts both. `change` ends with both running.
+    pub(crate) fn undo(&self, change: impl FnOnce()) {
+        let (data, backup) = (self.path("etcd"), self.path("backup"));
+        self.kill_api_server();
+        self.kill_etcd();
+        fs::rename(&data, &backup).unwrap();
+        let copied = Command::new("cp").arg("-R").args([&backup, &data]).status();
+        assert!(copied.unwrap().success());
+        self.restart();
+        change();
+        self.kill_api_server();
+        self.kill_etcd();
+        fs::remove_dir_all(&data).unwrap();
+        fs::rename(&backup, &data).unwrap();
+        self.restart();
     }
 
     /// Restarts the API server with a certificate signed by a new authority. Clients that trust the old one refuse it;
