@@ -126,6 +126,7 @@ mod tests {
     use std::net::TcpListener;
 
     use futures_util::poll;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -194,6 +195,18 @@ mod tests {
         assert!(text.contains("proxy-url"));
         fs::write(&path, text).unwrap();
         from_kubeconfig(path).client(Duration::from_secs(1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_accepts_and_says_nothing_is_given_up() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let address = server.local_addr().unwrap().to_string();
+        fs::write(&path, kubeconfig("    token: a").replace("127.0.0.1:9", &address)).unwrap();
+        let client = from_kubeconfig(path).client(Duration::from_millis(50)).await.unwrap();
+        let answer = timeout(Duration::from_secs(30), client.apiserver_version()).await;
+        answer.expect("it is waited for no longer than that").unwrap_err();
     }
 
     #[tokio::test]
