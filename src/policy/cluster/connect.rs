@@ -95,22 +95,29 @@ fn client(mut config: Config, silence: Duration) -> Result<Client, Trouble> {
     config.default_retry = false;
     // As for the upstream, variables that name a proxy are not followed.
     config.proxy_url = None;
-    let server = config.cluster_url.clone();
+    let server = place(&config.cluster_url);
     let service = ClientBuilder::try_from(config).map_err(|error| Trouble::from(&error))?;
     let named = MapErrLayer::new(move |cause| Unanswered { server: server.clone(), cause });
     Ok(service.with_layer(&named).with_layer(&RateLimitLayer::new(REQUESTS, REQUESTS_EVERY)).build())
 }
 
+/// Where a URL leads, without the password or the query that it may have.
+fn place(url: &Uri) -> String {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    format!("{}://{address}{}", url.scheme_str().unwrap_or_default(), url.path())
+}
+
 /// A request that had no answer. "Connection refused" helps nobody who does not know by whom.
 #[derive(Debug)]
 struct Unanswered {
-    server: Uri,
+    server: String,
     cause: BoxError,
 }
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.server.fmt(f)
+        f.write_str(&self.server)
     }
 }
 
@@ -131,19 +138,25 @@ mod tests {
     use super::*;
 
     const SECRET: &str = "s3cr3t-t0k3n";
+    const NOBODY: &str = "http://127.0.0.1:9";
 
-    /// What is said of a kubeconfig whose user is so.
-    async fn said_of(user: &str) -> String {
+    /// A client by a kubeconfig of the server at this URL, whose user is so.
+    async fn connected(url: &str, user: &str) -> Result<Client, Trouble> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
-        fs::write(&path, kubeconfig(user)).unwrap();
-        from_kubeconfig(path).client(Duration::from_secs(1)).await.err().unwrap().reason
+        fs::write(&path, kubeconfig(user).replace(NOBODY, url)).unwrap();
+        from_kubeconfig(path).client(Duration::from_millis(50)).await
+    }
+
+    /// Why a request has no answer.
+    async fn said_by(client: Client) -> String {
+        Trouble::from(&client.apiserver_version().await.unwrap_err()).reason
     }
 
     fn kubeconfig(user: &str) -> String {
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
-             clusters: [{{name: a, cluster: {{server: \"http://127.0.0.1:9\"}}}}]\n\
+             clusters: [{{name: a, cluster: {{server: \"{NOBODY}\"}}}}]\n\
              contexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
              users:\n- name: a\n  user:\n{user}\n"
         )
@@ -165,46 +178,49 @@ mod tests {
             (plug_in("echo $KEY; echo $KEY >&2; exit 3"), "exit status: 3"),
             (plug_in("echo \"{status: [$KEY]}\""), "ExecCredential"),
             (plug_in("echo $KEY"), "ExecCredential"),
+            (plug_in("echo \"{status: {token: a, expirationTimestamp: $KEY}}\""), "ExecCredential"),
             (format!("    tokenFile: /nowhere/token\n    password: {SECRET}"), "/nowhere/token"),
         ];
         for (user, expected) in cases {
-            let said = said_of(&user).await;
+            let said = connected(NOBODY, &user).await.err().unwrap().reason;
             assert!(said.contains(expected) && !said.contains(SECRET), "{user}: {said}");
         }
     }
 
     #[tokio::test]
-    async fn who_refuses_a_connection_is_named() {
+    async fn who_refuses_a_connection_is_named_without_the_password() {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+        let url = format!("http://me:{SECRET}@{address}/k8s?token={SECRET}");
+        let said = said_by(connected(&url, "    token: a").await.unwrap()).await;
+        assert!(said.starts_with(&format!("http://{address}/k8s: ")) && said.contains("refused"), "{said}");
+        assert!(!said.contains(SECRET), "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_a_credential_program_prints_when_its_token_is_renewed_is_not_said() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config");
-        let text = kubeconfig("    token: a").replace("127.0.0.1:9", &address.to_string());
-        fs::write(&path, text).unwrap();
-        let client = from_kubeconfig(path).client(Duration::from_secs(9)).await.unwrap();
-        let trouble = Trouble::from(&client.apiserver_version().await.unwrap_err());
-        assert!(trouble.reason.starts_with(&format!("http://{address}/: ")), "{trouble:?}");
-        assert!(trouble.reason.contains("refused"), "{trouble:?}");
+        let ran = folder.path().join("ran");
+        let expired = "{status: {token: a, expirationTimestamp: 2001-01-01T00:00:00Z}}";
+        for (then, expected) in [("echo $KEY >&2; exit 3", "exit status: 3"), ("echo $KEY", "ExecCredential")]
+        {
+            let ran = ran.display();
+            let script = format!("if rm {ran}; then {then}; else touch {ran}; echo \"{expired}\"; fi");
+            let said = said_by(connected(NOBODY, &plug_in(&script)).await.unwrap()).await;
+            assert!(said.contains(expected) && !said.contains(SECRET), "{said}");
+        }
     }
 
     #[tokio::test]
     async fn a_proxy_that_is_named_is_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config");
-        let named = "server: \"http://127.0.0.1:9\", proxy-url: \"http://127.0.0.1:10\"";
-        let text = kubeconfig("    token: a").replace("server: \"http://127.0.0.1:9\"", named);
-        assert!(text.contains("proxy-url"));
-        fs::write(&path, text).unwrap();
-        from_kubeconfig(path).client(Duration::from_secs(1)).await.unwrap();
+        let url_and_proxy = format!("{NOBODY}\", proxy-url: \"http://127.0.0.1:10");
+        connected(&url_and_proxy, "    token: a").await.unwrap();
     }
 
     #[tokio::test]
     async fn a_server_that_accepts_and_says_nothing_is_given_up() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config");
-        let address = server.local_addr().unwrap().to_string();
-        fs::write(&path, kubeconfig("    token: a").replace("127.0.0.1:9", &address)).unwrap();
-        let client = from_kubeconfig(path).client(Duration::from_millis(50)).await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let client = connected(&url, "    token: a").await.unwrap();
         let answer = timeout(Duration::from_secs(30), client.apiserver_version()).await;
         answer.expect("it is waited for no longer than that").unwrap_err();
     }

@@ -118,8 +118,13 @@ fn without_secrets(error: &(dyn StdError + 'static)) -> Option<String> {
         if let AuthError::AuthExecRun { out, .. } = error {
             return Some(format!("the kubeconfig's credential program failed: {}", out.status));
         }
-        matches!(error, AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_))
-            .then(|| "the kubeconfig's credential program does not print an ExecCredential".to_owned())
+        matches!(
+            error,
+            AuthError::AuthExecParse(_)
+                | AuthError::ParseTokenKey(_)
+                | AuthError::MalformedTokenExpirationDate(_)
+        )
+        .then(|| "the kubeconfig's credential program does not print an ExecCredential".to_owned())
     })
 }
 
