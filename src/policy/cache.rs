@@ -45,11 +45,7 @@ impl Cache {
     /// What is kept; nothing if there is no such file yet.
     pub(super) async fn load(&self) -> Result<Option<DynamicObject>, Error> {
         let path = self.path.clone();
-        let read = match timeout(DONE_WITHIN, spawn_blocking(move || file_watch::read(&path))).await {
-            Ok(ended) => ended.unwrap_or_else(|failed| Err(io::Error::other(failed))),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        let text = match read {
+        let text = match in_time(move || file_watch::read(&path)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| self.error(error))?,
         };
@@ -78,6 +74,14 @@ impl Cache {
 
     fn error(&self, error: io::Error) -> Error {
         Error::new(self.path.display(), Problem::Unreadable(error))
+    }
+}
+
+/// What `read` says, if it says it in time.
+async fn in_time(read: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static) -> io::Result<Vec<u8>> {
+    match timeout(DONE_WITHIN, spawn_blocking(read)).await {
+        Ok(ended) => ended.unwrap_or_else(|failed| Err(io::Error::other(failed))),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
@@ -122,8 +126,12 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
     use serde_json::json;
-    use tokio::time::sleep;
+    use tokio::time::{advance, sleep};
 
     use super::*;
 
@@ -135,6 +143,19 @@ mod tests {
         fs::hard_link(&path, &reader).unwrap();
         replace(&path, b"new").unwrap();
         assert_eq!((fs::read(path).unwrap(), fs::read(reader).unwrap()), (b"new".to_vec(), b"old".to_vec()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_hangs_is_given_up_so_that_the_api_server_is_asked() {
+        let (_goes_on, hangs) = mpsc::channel::<()>();
+        let mut read = pin!(in_time(move || {
+            hangs.recv().ok();
+            Ok(Vec::new())
+        }));
+        assert!(read.as_mut().now_or_never().is_none());
+        advance(DONE_WITHIN).await;
+        let given_up = read.now_or_never().expect("it is waited for no longer").unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
