@@ -140,6 +140,7 @@ fn variable(name: impl AsRef<std::ffi::OsStr>) -> Option<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Source;
 
     fn parse_line(line: &str) -> Result<Command, Stop> {
         parse(line.split_whitespace().map(OsString::from))
@@ -166,6 +167,15 @@ mod tests {
         assert_eq!(run.config.provider, "nvidia");
         assert_eq!(run.config.bootstrap, crate::limiter::Settings::default());
         assert_eq!(run.grace, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_namespace_and_a_cache_without_a_policy_are_not_used() {
+        let line = "pacer run --policy-namespace a --policy-cache /cache/policy.json";
+        for (more, expected) in [("", Source::Environment), (" --policy-file p", Source::File("p".into()))] {
+            let Ok(Command::Run(run)) = parse_line(&format!("{line}{more}")) else { panic!("not accepted") };
+            assert_eq!(run.config.policy, expected);
+        }
     }
 
     #[test]

@@ -78,10 +78,11 @@ struct PolicyArgs {
     /// Name of the RateLimitPolicy to follow in the cluster
     #[arg(long, env = "SIDECAR_POLICY", value_name = "NAME", value_parser = policy_name)]
     policy: Option<String>,
-    /// Its namespace [default: the pod's]
+    /// Its namespace; not used without --policy [default: the pod's]
     #[arg(long, env = "SIDECAR_POLICY_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
     policy_namespace: Option<String>,
-    /// File that keeps the last good policy of the cluster across restarts of the container
+    /// File that keeps the last good policy of the cluster across restarts of the container; not used without
+    /// --policy
     #[arg(long, env = "SIDECAR_POLICY_CACHE", value_name = "FILE")]
     policy_cache: Option<PathBuf>,
     /// YAML file with a RateLimitPolicy, read again when it changes, in place of the cluster's
