@@ -31,7 +31,7 @@ pub struct Figures {
     /// By class.
     pub classes: PerPriority<ClassFigures>,
     /// The most attempts that arrived at the upstream in any 60 s.
-    pub max60: u64,
+    pub max60: usize,
     /// The share of other tenants' requests that was accepted.
     pub other_ok: Option<f64>,
     /// How long it took to settle after each step that the scenario asks about.
@@ -123,7 +123,7 @@ impl Figures {
                     .map(|(name, figure)| (format!("{name}_{class}"), figure)),
             );
         }
-        named.push(("max60".to_owned(), Some(self.max60 as f64)));
+        named.push(("max60".to_owned(), Some(count(self.max60))));
         named.push(("other_ok".to_owned(), self.other_ok));
         named.extend(self.settle.iter().map(|settle| (format!("settle_{}", settle.step), settle.seconds)));
         named
@@ -173,7 +173,7 @@ fn quota_given(scenario: &Scenario) -> f64 {
     let mut now = Duration::ZERO;
     while now < scenario.end {
         if !scenario.up.is_out(now) {
-            let part = second.min(scenario.end - now).as_secs_f64();
+            let part = second.min(scenario.end.saturating_sub(now)).as_secs_f64();
             given += f64::from(scenario.up.quota_at(now)) / 60.0 * part;
         }
         now += second;
@@ -182,16 +182,16 @@ fn quota_given(scenario: &Scenario) -> f64 {
 }
 
 /// The most of `times`, which are in order, that lie within less than 60 s.
-fn most_in_a_minute(times: &[Duration]) -> u64 {
+fn most_in_a_minute(times: &[Duration]) -> usize {
     let mut first = 0;
     let mut most = 0;
     for (last, at) in times.iter().enumerate() {
-        while times.get(first).is_some_and(|first| *at - *first >= Duration::from_secs(60)) {
+        while times.get(first).is_some_and(|first| at.saturating_sub(*first) >= Duration::from_secs(60)) {
             first += 1;
         }
         most = most.max(last + 1 - first);
     }
-    most as u64
+    most
 }
 
 /// The value at `percent` of a sorted list.

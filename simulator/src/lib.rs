@@ -10,17 +10,24 @@
 //!
 //! A run is a function of scenario, sidecar and seed: no clock, no environment, no threads inside.
 
+pub mod batch;
 pub mod figures;
 pub mod history;
+pub mod law;
+mod peers;
+pub mod population;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod sidecar;
 pub mod time;
+pub mod trace;
 pub mod upstream;
 mod wire;
 pub mod world;
 
 pub use figures::Figures;
+pub use law::Law;
 pub use scenario::Scenario;
 pub use sidecar::{Pacer, Sidecar};
 pub use world::{World, simulate};

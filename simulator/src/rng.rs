@@ -26,6 +26,12 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
+    /// Another generator, seeded by this one.
+    #[must_use]
+    pub fn split(&mut self) -> Self {
+        Self(self.bits())
+    }
+
     /// From 0, included, to 1, excluded.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds exactly")]
     pub fn unit(&mut self) -> f64 {

@@ -111,7 +111,7 @@ impl Upstream {
             self.up.brown.iter().find(|fault| fault.holds(now) && rng.chance(fault.probability))
         {
             let told = matches!(self.up.retry_after, RetryAfter::Exact | RetryAfter::Ceil);
-            let left = seconds((fault.to - now).as_secs_f64().ceil().clamp(1.0, 20.0));
+            let left = seconds(fault.to.saturating_sub(now).as_secs_f64().ceil().clamp(1.0, 20.0));
             return Answer { status: Status::RateLimited, retry_after: told.then_some(left), advice: None };
         }
         if self.up.err.iter().any(|fault| fault.holds(now) && rng.chance(fault.probability)) {

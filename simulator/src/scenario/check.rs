@@ -74,7 +74,7 @@ fn first<T>(list: &[T], fault: impl Fn(usize, &T) -> Problem) -> Problem {
     list.iter().enumerate().find_map(|(at, entry)| fault(at, entry))
 }
 
-fn missing<T>(path: &str, key: &str, value: Option<T>) -> Problem {
+fn missing<T: Copy>(path: &str, key: &str, value: Option<T>) -> Problem {
     let wanted = || (format!("{path}.{key}"), "is missing; this kind needs it".to_owned());
     if value.is_some() { None } else { Some(wanted()) }
 }

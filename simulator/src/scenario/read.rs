@@ -93,7 +93,7 @@ fn written(path: &[Step]) -> String {
                 text.push('.');
                 text.push_str(key);
             }
-            Step::List(index) => text.push_str(&format!("[{index}]")),
+            Step::List(index) => text.extend(["[", &index.to_string(), "]"]),
         }
     }
     text

@@ -76,6 +76,7 @@ impl<'de> Deserialize<'de> for Class {
     }
 }
 
+#[derive(Clone, Copy)]
 struct ClassVisitor;
 
 impl Visitor<'_> for ClassVisitor {
@@ -99,9 +100,9 @@ impl Visitor<'_> for ClassVisitor {
     }
 
     fn visit_f64<E: Error>(self, written: f64) -> Result<Priority, E> {
-        let known = Priority::ALL.into_iter().zip([0.0, 1.0, 2.0, 3.0]);
-        let found = known.filter(|(_, number)| *number == written).map(|(priority, _)| priority).next();
-        found.ok_or_else(|| E::invalid_value(Unexpected::Float(written), &self))
+        let number = WholeVisitor.visit_f64::<E>(written);
+        let known = number.ok().and_then(|number| self.visit_u64::<E>(u64::from(number)).ok());
+        known.ok_or_else(|| E::invalid_value(Unexpected::Float(written), &self))
     }
 }
 

@@ -74,8 +74,8 @@ impl Pacer {
         self.origin + now
     }
 
-    fn place(&mut self, request: RequestId, held: Held, admission: Admission) -> Result<(), TurnedAway> {
-        let place = match admission {
+    fn place(&mut self, request: RequestId, held: Held, admission: &Admission) -> Result<(), TurnedAway> {
+        let place = match *admission {
             Admission::Queued(key) => Place::Waiting(key),
             Admission::Granted(grant) => {
                 self.at_once.push_back(request);
@@ -93,7 +93,7 @@ impl Pacer {
     fn enter(&mut self, request: RequestId, held: Held, now: Duration) -> Result<(), TurnedAway> {
         let now = self.instant(now);
         let admission = self.limiter.admit(request, held.priority, now + FOR_EVER, now);
-        self.place(request, held, admission)
+        self.place(request, held, &admission)
     }
 
     fn sent(&mut self, request: RequestId, grant: Grant, now: Instant) -> Next {
@@ -132,7 +132,7 @@ impl Sidecar for Pacer {
         let Some(held) = self.held.get(&request).copied() else { return Err(TurnedAway::Full) };
         let Place::Out(grant) = held.place else { return self.enter(request, held, now) };
         let admission = self.limiter.readmit(request, grant, self.instant(now));
-        self.place(request, held, admission)
+        self.place(request, held, &admission)
     }
 
     fn leave(&mut self, request: RequestId, now: Duration) {
@@ -210,8 +210,7 @@ impl Sidecar for Pacer {
 fn advise(_limiter: &mut Limiter<RequestId>, _grant: Grant, _advice: Advice, _now: Instant) {}
 
 fn settings_of(scenario: &Scenario) -> Settings {
-    let mut settings = Settings::default();
-    settings.mode = Mode::Enforce;
+    let mut settings = Settings { mode: Mode::Enforce, ..Settings::default() };
     settings.rate.requests_per_minute = scenario.rpm;
     settings.rate.capacity = scenario.capacity;
     settings.queue.max_depth = usize::try_from(scenario.qmax).unwrap_or(usize::MAX);

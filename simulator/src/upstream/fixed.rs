@@ -27,7 +27,7 @@ impl Limit for Fixed {
         if self.window != Some(window) {
             (self.window, self.count) = (Some(window), 0);
         }
-        let reset = self.phase.window() - passed;
+        let reset = self.phase.window().saturating_sub(passed);
         if self.count < quota {
             self.count += 1;
             return Hit::accepted(quota - self.count, reset);

@@ -19,7 +19,7 @@ impl Phase {
     /// The number of the window that holds `now`, from 0, and how much of it has passed.
     pub(super) fn locate(&self, now: Duration) -> (u128, Duration) {
         // One window is added, since the first one has begun before the run.
-        let since = now + self.window - self.begin;
+        let since = (now + self.window).saturating_sub(self.begin);
         (since.as_nanos() / self.window.as_nanos(), remainder(since, self.window))
     }
 

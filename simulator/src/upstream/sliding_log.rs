@@ -24,7 +24,7 @@ impl SlidingLog {
             self.log.pop_front();
         }
         let excess = self.log.len().checked_sub(usize::try_from(quota).unwrap_or(usize::MAX))?;
-        self.log.get(excess).map(|at| *at + self.window - now)
+        self.log.get(excess).map(|at| (*at + self.window).saturating_sub(now))
     }
 }
 
@@ -39,6 +39,6 @@ impl Limit for SlidingLog {
         self.log.push_back(now);
         let oldest = self.log.front().copied().unwrap_or(now);
         let used = u32::try_from(self.log.len()).unwrap_or(u32::MAX);
-        Hit::accepted(quota.saturating_sub(used), oldest + self.window - now)
+        Hit::accepted(quota.saturating_sub(used), (oldest + self.window).saturating_sub(now))
     }
 }

@@ -139,9 +139,11 @@ impl<S: Sidecar, W: Watch<S>> World<'_, S, W> {
         request.stage = Stage::Done;
         let Request { priority, came, sent, asks_until, .. } = *request;
         match end {
-            End::Served => self.history.waits[priority].push(sent - came),
+            End::Served => self.history.waits[priority].push(sent.saturating_sub(came)),
             End::TimedOut if expected => {}
-            failure => self.history.failed(failure),
+            End::RateLimited | End::Unavailable | End::TimedOut | End::Full | End::Locally => {
+                self.history.failed(end);
+            }
         }
         self.told(Happened::Ended(id, end));
         if let Some(until) = asks_until {
