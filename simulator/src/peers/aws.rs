@@ -3,6 +3,9 @@
 //! Off until the first refusal; then a bucket whose rate falls by 30 % with a refusal and follows a cubic
 //! of the time since, never above twice the measured rate nor below half a request a second. An
 //! attempt costs a token, a retry five; three attempts with full jitter, out of a budget.
+//!
+//! The published code refills the budget with successes. Here nothing does, which is in its favour: what is
+//! not sent again costs no five tokens. Refilled, it uses .72 of the quota where it now uses .89 (A1).
 
 use super::token_bucket::TokenBucket;
 use super::{Job, NEARLY, Peer};
@@ -127,9 +130,6 @@ impl Peer for Aws {
         self.fill = rate.max(LEAST_FILL);
         self.capacity = rate.max(LEAST_CAPACITY);
         self.tokens = self.tokens.min(self.capacity);
-        if answer.status == Status::Accepted {
-            self.budget = RETRY_BUDGET.min(self.budget + 1);
-        }
     }
 
     fn retry(&mut self, job: &Job, _answer: &Answer) -> Option<f64> {
