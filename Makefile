@@ -91,6 +91,10 @@ clients-lock: ## Renew the pinned versions of what the SDKs depend on
 bench: ## Measure what a grant costs with 10, 1,000 and 100,000 waiting
 	cargo bench --locked
 
+.PHONY: simulate
+simulate: ## Print the limiter's figures in simulated scenarios (ARGS="--help")
+	cargo run --release --locked --example simulate -- simulator/scenarios.jsonl $(ARGS)
+
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)
 	cargo deny --locked check

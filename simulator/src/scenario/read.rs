@@ -46,41 +46,50 @@ enum Step {
     List(usize),
 }
 
-/// The path to the value that ends at byte `column` of a JSON text: `demand[0].rpm`.
+/// The path to the key or the value that ends at byte `column` of a JSON text: `demand[0].rpm`.
 fn path_to(text: &str, column: usize) -> String {
     let mut path: Vec<Step> = Vec::new();
-    let mut word: Option<String> = None;
-    let mut last_word = String::new();
+    // The string the place is in, and whether a string here is a key.
+    let mut inside: Option<String> = None;
+    let mut key_next = false;
     let mut escaped = false;
     for byte in text.bytes().take(column) {
-        match (&mut word, byte) {
+        match (&mut inside, byte) {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), b'\\') => escaped = true,
-            (Some(inside), b'"') => {
-                last_word = std::mem::take(inside);
-                word = None;
-            }
-            (Some(inside), _) => inside.push(char::from(byte)),
-            (None, b'"') => word = Some(String::new()),
-            (None, b'{') => path.push(Step::Object(String::new())),
-            (None, b'[') => path.push(Step::List(0)),
-            (None, b'}' | b']') => {
-                path.pop();
-            }
-            (None, b':') => {
-                if let Some(Step::Object(key)) = path.last_mut() {
-                    key.clone_from(&last_word);
+            (Some(word), b'"') => {
+                if let (true, Some(Step::Object(key))) = (key_next, path.last_mut()) {
+                    key.clone_from(word);
                 }
+                inside = None;
             }
-            (None, b',') => {
-                if let Some(Step::List(index)) = path.last_mut() {
-                    *index += 1;
-                }
-            }
-            (None, _) => {}
+            (Some(word), _) => word.push(char::from(byte)),
+            (None, b'"') => inside = Some(String::new()),
+            (None, _) => step(&mut path, &mut key_next, byte),
         }
     }
     written(&path)
+}
+
+/// Follows one byte outside of strings.
+fn step(path: &mut Vec<Step>, key_next: &mut bool, byte: u8) {
+    match byte {
+        b'{' => {
+            path.push(Step::Object(String::new()));
+            *key_next = true;
+        }
+        b'[' => path.push(Step::List(0)),
+        b'}' | b']' => {
+            path.pop();
+        }
+        b':' => *key_next = false,
+        b',' => match path.last_mut() {
+            Some(Step::List(index)) => *index += 1,
+            Some(Step::Object(_)) => *key_next = true,
+            None => {}
+        },
+        _ => {}
+    }
 }
 
 fn written(path: &[Step]) -> String {

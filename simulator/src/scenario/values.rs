@@ -23,14 +23,36 @@ pub(super) struct Class(pub(super) Priority);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = f64::deserialize(deserializer)?;
+        deserializer.deserialize_any(SecondsVisitor).map(Self)
+    }
+}
+
+// A visitor of its own, so that an error is told while the parser still stands at the value.
+#[derive(Clone, Copy)]
+struct SecondsVisitor;
+
+impl Visitor<'_> for SecondsVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds, from 0 to 31536000 (a year)")
+    }
+
+    fn visit_f64<E: Error>(self, written: f64) -> Result<Duration, E> {
         if !(0.0..=LONGEST).contains(&written) {
-            return Err(Error::invalid_value(
-                Unexpected::Float(written),
-                &"seconds, from 0 to 31536000 (a year)",
-            ));
+            return Err(E::invalid_value(Unexpected::Float(written), &self));
         }
-        Ok(Self(crate::time::seconds(written)))
+        Ok(crate::time::seconds(written))
+    }
+
+    fn visit_u64<E: Error>(self, written: u64) -> Result<Duration, E> {
+        u32::try_from(written)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(written), &self))
+            .and_then(|whole| self.visit_f64(f64::from(whole)))
+    }
+
+    fn visit_i64<E: Error>(self, written: i64) -> Result<Duration, E> {
+        Err(E::invalid_value(Unexpected::Signed(written), &self))
     }
 }
 
