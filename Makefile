@@ -34,11 +34,11 @@ demo: ## Show the sidecar at work, with no cluster and no key (ARGS="--duration 
 
 .PHONY: build
 build: ## Build the debug binary
-	cargo build --locked
+	cargo build --locked --bin pacer
 
 .PHONY: dist
 dist: ## Build what ships: smallest and fastest, slow to link
-	cargo build --locked --profile dist
+	cargo build --locked --profile dist --bin pacer
 	@ls -l $(TARGET_DIR)/dist/pacer
 
 .PHONY: fmt

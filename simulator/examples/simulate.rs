@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, error::ErrorKind as Usage};
+use clap::Parser;
 use pacer_simulator::{Law, Scenario, batch, population, report, scenario, trace};
 
 /// Seeds of a file's scenarios; drawn ones are many, so that one seed each is enough.
@@ -80,19 +80,14 @@ impl From<io::Error> for Failure {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) | Err(Failure::Closed) => ExitCode::SUCCESS,
-        Err(Failure::Usage(problem)) => {
-            let error = Options::command().error(Usage::ValueValidation, problem);
-            // Where the message cannot be written, nobody reads it.
-            let _ = error.print();
-            ExitCode::from(2)
-        }
-        Err(Failure::Io(problem)) => {
-            let _ = writeln!(io::stderr(), "error: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    let (problem, code) = match run(&Options::parse()) {
+        Ok(()) | Err(Failure::Closed) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(problem)) => (problem, ExitCode::from(2)),
+        Err(Failure::Io(problem)) => (problem, ExitCode::FAILURE),
+    };
+    // Where the message cannot be written, nobody reads it.
+    let _ = writeln!(io::stderr(), "error: {problem}");
+    code
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
