@@ -34,11 +34,11 @@ demo: ## Show the sidecar at work, with no cluster and no key (ARGS="--duration 
 
 .PHONY: build
 build: ## Build the debug binary
-	cargo build --locked
+	cargo build --locked --bin pacer
 
 .PHONY: dist
 dist: ## Build what ships: smallest and fastest, slow to link
-	cargo build --locked --profile dist
+	cargo build --locked --profile dist --bin pacer
 	@ls -l $(TARGET_DIR)/dist/pacer
 
 .PHONY: fmt
@@ -90,6 +90,10 @@ clients-lock: ## Renew the pinned versions of what the SDKs depend on
 .PHONY: bench
 bench: ## Measure what a grant costs with 10, 1,000 and 100,000 waiting
 	cargo bench --locked
+
+.PHONY: simulate
+simulate: ## Print the limiter's figures in simulated scenarios (ARGS="--help")
+	cargo run --release --locked --example simulate -- simulator/scenarios.jsonl $(ARGS)
 
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)

@@ -179,13 +179,33 @@ fn every_layer_imports_only_what_it_may() {
 
 #[test]
 fn no_file_is_longer_than_400_lines_and_none_is_called_mod_rs() {
-    for folder in ["src", "tests", "benches", "examples"] {
+    for folder in ["src", "tests", "benches", "examples", "simulator"] {
         for file in rust_files(folder) {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
             assert!(lines <= 400, "{}: {lines} lines", file.display());
             assert!(!file.ends_with("mod.rs"), "{}: name it after its module", file.display());
         }
     }
+}
+
+/// The simulator runs the limiter, and nothing around it: what it shows holds for the limiter alone.
+#[test]
+fn the_simulator_uses_nothing_of_pacer_but_the_limiter() {
+    let files = rust_files("simulator");
+    let mut used = 0;
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        for (line, text) in text.lines().enumerate().filter(|(_, text)| !text.trim_start().starts_with("//"))
+        {
+            for (_, path) in text.match_indices("pacer::").map(|(at, _)| text.split_at(at)) {
+                let allowed =
+                    ["pacer::limiter", "pacer::Pacer"].iter().any(|allowed| path.starts_with(allowed));
+                assert!(allowed, "{}:{}: `{}`", file.display(), line + 1, text.trim());
+                used += 1;
+            }
+        }
+    }
+    assert!(used > 5, "{used} uses in {} files: they were misread", files.len());
 }
 
 #[test]
