@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod priority;
 mod queue;
 mod refusals;
+mod retreat;
 mod rng;
 pub mod settings;
 mod slab;
@@ -27,20 +28,23 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub use decision::{Admission, Decision, Grant, GrantKind, Refusal};
 pub use outcome::{Outcome, RefusedBecause};
 pub use priority::{PerPriority, Priority, UnknownPriority};
+pub use retreat::{Advice, Cause, PaceState, SHORT_SCALES, Transition};
 pub use settings::Settings;
 pub use slab::Key;
-pub use snapshot::{Budget, Snapshot};
+pub use snapshot::{Budget, Learned, Snapshot};
 
 use bucket::{Taken, TokenBucket};
 use clock::{Clock, Nanos, nanos};
-use gate::Gate;
+use gate::{Gate, PRESUME_AFTER};
 use queue::{Standing, WaitQueue};
 use refusals::RefusalWindow;
+use retreat::{ADVICE_SPREAD, Retreat, Sent};
 use settings::{Mode, WhenFull};
 use slab::Slab;
 use window::RollingWindow;
@@ -48,7 +52,11 @@ use window::RollingWindow;
 /// A request that was granted and whose end has not been told.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
-    departed: Option<Nanos>,
+    departed: Option<Sent>,
+    /// When the request was admitted.
+    since: Nanos,
+    /// Whether it has been taken for accepted, since nobody refused it in time.
+    presumed: bool,
     /// What it took from the bucket, and gives back if it never departs.
     token: Option<Taken>,
 }
@@ -64,6 +72,9 @@ pub struct Limiter<W> {
     queue: WaitQueue<W>,
     attempts: Slab<Attempt>,
     refusals: RefusalWindow,
+    retreat: Retreat,
+    /// Departures of the last second, which may still be presumed accepted.
+    fresh: VecDeque<(Key, Nanos)>,
     last_departure: Option<Nanos>,
     next_serial: u64,
 }
@@ -72,16 +83,18 @@ impl<W> Limiter<W> {
     /// A limiter that knows nothing of the past: it starts paced, with one token, because the
     /// upstream may remember what a process before this one sent.
     pub fn new(settings: &Settings, seed: u64, now: Instant) -> Self {
-        let (span, quota) = window_of(settings);
+        let retreat = Retreat::new(settings, 0);
         Self {
             settings: settings.clone(),
             clock: Clock::new(now),
-            bucket: TokenBucket::cold(span, quota, settings.rate.capacity, 0),
-            window: RollingWindow::new(span, quota),
+            bucket: TokenBucket::cold(retreat.flow(), 0),
+            window: RollingWindow::new(span_of(settings), retreat.quota()),
             gate: Gate::new(seed),
             queue: WaitQueue::new(shares_of(settings)),
             attempts: Slab::new(),
             refusals: RefusalWindow::new(nanos(settings.retreat.window)),
+            retreat,
+            fresh: VecDeque::new(),
             last_departure: None,
             next_serial: 0,
         }
@@ -90,18 +103,18 @@ impl<W> Limiter<W> {
     /// Puts new settings in force. Who waits keeps waiting, tokens and the window are kept.
     pub fn reconfigure(&mut self, settings: &Settings, now: Instant) {
         let now = self.advance(now);
-        let (span, quota) = window_of(settings);
-        self.window.reconfigure(span, quota, now);
-        self.bucket.reconfigure(span, quota, settings.rate.capacity, now);
+        self.retreat.reconfigure(settings, now);
         self.queue.reconfigure(shares_of(settings));
         self.refusals.reconfigure(nanos(settings.retreat.window));
         self.settings = settings.clone();
+        self.follow(now);
     }
 
     /// Admits a new request: to the queue, past it, or not at all.
     pub fn admit(&mut self, who: W, priority: Priority, deadline: Instant, now: Instant) -> Admission {
         let now = self.advance(now);
-        let standing = Standing { priority, deadline: self.clock.at(deadline), serial: self.next_serial };
+        let standing =
+            Standing { priority, deadline: self.clock.at(deadline), since: now, serial: self.next_serial };
         self.next_serial += 1;
         let turns_before = self.queue.turns_before(priority);
         let ready_at = self.forecast(turns_before, now);
@@ -155,7 +168,6 @@ impl<W> Limiter<W> {
     /// Decides the next thing to do; to be called until it says [`Decision::Sleep`].
     pub fn poll(&mut self, now: Instant) -> Decision<W> {
         let now = self.advance(now);
-        self.gate.presume(now);
         let observe = self.settings.mode == Mode::Observe;
         if !observe && let Some(waiter) = self.queue.pop_due(now.max(self.hopeless_before())) {
             let turns_before = self.queue.turns_before(waiter.standing.priority);
@@ -182,7 +194,22 @@ impl<W> Limiter<W> {
         } else {
             self.window.reserve();
             self.window.depart(now);
+            self.retreat.departed(0, now);
         }
+    }
+
+    /// The answer to the attempt came with this advice. To be told before the attempt is settled.
+    pub fn advise(&mut self, grant: Grant, advice: Advice, now: Instant) {
+        let now = self.advance(now);
+        if let Some(sent) = self.attempts.get(grant.attempt).and_then(|attempt| attempt.departed) {
+            let spread = self.gate.draw(ADVICE_SPREAD);
+            self.retreat.advised(&sent, advice, spread, now);
+        }
+    }
+
+    /// The oldest change of the pace's state that has not been asked for yet.
+    pub fn next_transition(&mut self) -> Option<Transition> {
+        self.retreat.next_transition()
     }
 
     /// The attempt is over. Returns how long the request should pause before it is readmitted.
@@ -201,46 +228,92 @@ impl<W> Limiter<W> {
                 self.bucket.give_back(taken);
             }
         }
-        let departed = attempt.departed.unwrap_or(now);
+        if let Some(sent) = attempt.departed {
+            self.judge(&attempt, &sent, outcome, now);
+        }
+        let pause = match outcome {
+            Outcome::Unavailable { retry_after } => {
+                self.gate.unavailable(grant.attempt, retry_after.map(nanos), now)
+            }
+            Outcome::Unreachable => self.gate.unavailable(grant.attempt, None, now),
+            Outcome::Exhausted { pause } => {
+                self.gate.forget(grant.attempt);
+                nanos(pause)
+            }
+            Outcome::Unknown => {
+                self.gate.forget(grant.attempt);
+                0
+            }
+            Outcome::Accepted | Outcome::RateLimited { .. } => 0,
+        };
+        self.follow(now);
+        Duration::from_nanos(pause)
+    }
+
+    /// What an attempt that departed taught about the quota.
+    fn judge(&mut self, attempt: &Attempt, sent: &Sent, outcome: Outcome, now: Nanos) {
         match outcome {
-            Outcome::Accepted => self.gate.accepted(departed),
+            Outcome::Accepted if !attempt.presumed => self.accepted(sent, now),
+            Outcome::Accepted => {}
             Outcome::RateLimited { retry_after } => {
                 self.refusals.refused(now);
-                let pace = self.window.span() / u64::from(self.window.quota());
-                if self.gate.refused(departed, retry_after.map(nanos), pace, now) {
+                let news = self.gate.is_news(sent.at);
+                let patience = self.retreat.refused(sent, news, self.refusals.share(now), now);
+                self.gate.refused(sent.at, retry_after.map(nanos), patience, now);
+                if news {
                     self.bucket.keep_one();
                 }
             }
-            Outcome::Unavailable { retry_after } => {
-                let pause = self.gate.unavailable(grant.attempt, retry_after.map(nanos), now);
-                return Duration::from_nanos(pause);
-            }
-            Outcome::Exhausted { pause } => {
-                self.gate.forget(grant.attempt);
-                return pause;
-            }
-            Outcome::Unreachable => {
-                return Duration::from_nanos(self.gate.unavailable(grant.attempt, None, now));
-            }
-            Outcome::Unknown => self.gate.forget(grant.attempt),
+            Outcome::Unavailable { .. }
+            | Outcome::Unreachable
+            | Outcome::Exhausted { .. }
+            | Outcome::Unknown => self.retreat.forget(sent),
         }
-        Duration::ZERO
+    }
+
+    fn accepted(&mut self, sent: &Sent, now: Nanos) {
+        let news = self.gate.accepted(sent.at);
+        self.retreat.served(sent, news, self.refusals.share(now), now);
     }
 
     fn advance(&mut self, now: Instant) -> Nanos {
         let now = self.clock.advance(now);
         self.bucket.refill(now);
         self.window.prune(now);
+        self.retreat.advance(self.queue.len() == 0, now);
+        self.presume(now);
+        self.follow(now);
+        now
+    }
+
+    /// Takes for accepted what nobody has refused in time.
+    fn presume(&mut self, now: Nanos) {
+        while let Some((key, at)) = self.fresh.front().copied()
+            && at.saturating_add(PRESUME_AFTER) <= now
+        {
+            self.fresh.pop_front();
+            let Some(attempt) = self.attempts.get_mut(key) else { continue };
+            attempt.presumed = true;
+            if let Some(sent) = attempt.departed {
+                self.accepted(&sent, now);
+            }
+        }
+    }
+
+    /// Puts the pace in force.
+    fn follow(&mut self, now: Nanos) {
+        self.window.reconfigure(span_of(&self.settings), self.retreat.quota(), now);
+        self.bucket.reconfigure(self.retreat.flow(), now);
         let blocked_until = self.blocked_until(now);
         self.bucket.block_until(if self.queue.len() > 0 { blocked_until } else { 0 });
-        now
     }
 
     fn grant(&mut self, standing: Standing, kind: GrantKind, now: Nanos) -> Grant {
         let token = (kind != GrantKind::Passthrough).then(|| self.bucket.take());
         self.window.reserve();
         self.last_departure = Some(now);
-        let attempt = self.attempts.insert(Attempt { departed: None, token });
+        let attempt =
+            self.attempts.insert(Attempt { departed: None, since: standing.since, presumed: false, token });
         if kind == GrantKind::Paced {
             self.gate.granted(attempt);
         }
@@ -251,7 +324,8 @@ impl<W> Limiter<W> {
         let Some(attempt) = self.attempts.get_mut(key).filter(|attempt| attempt.departed.is_none()) else {
             return;
         };
-        attempt.departed = Some(now);
+        attempt.departed = Some(self.retreat.departed(now - attempt.since, now));
+        self.fresh.push_back((key, now));
         self.window.depart(now);
         self.gate.departed(key, now);
         self.refusals.departed(now);
@@ -259,9 +333,9 @@ impl<W> Limiter<W> {
     }
 }
 
-/// Length of the rolling window with its margin, and how many departures it may hold.
-fn window_of(settings: &Settings) -> (Nanos, u32) {
-    (nanos(settings.rate.window + settings.rate.window_margin), settings.rate.window_quota())
+/// Length of the rolling window with its margin.
+fn span_of(settings: &Settings) -> Nanos {
+    nanos(settings.rate.window + settings.rate.window_margin)
 }
 
 fn shares_of(settings: &Settings) -> PerPriority<u32> {

@@ -12,6 +12,8 @@ mod sliding_log;
 use std::fmt;
 use std::time::Duration;
 
+use pacer::limiter::Advice;
+
 use crate::rng::Rng;
 use crate::scenario::{Headers, LimitKind, RetryAfter, Up};
 use crate::time::seconds;
@@ -58,15 +60,6 @@ pub enum Status {
     RateLimited,
     /// 503.
     Unavailable,
-}
-
-/// What `x-ratelimit-*` headers say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// Requests that would still be accepted.
-    pub remaining: u32,
-    /// Time until that is the whole quota again.
-    pub reset: Duration,
 }
 
 /// The head of an answer.
@@ -119,8 +112,11 @@ impl Upstream {
             return Answer { status: Status::Unavailable, retry_after: None, advice: None };
         }
         let hit = self.hit(now);
-        let advice = (self.up.headers == Headers::Std)
-            .then_some(Advice { remaining: hit.remaining, reset: hit.reset });
+        let advice = (self.up.headers == Headers::Std).then_some(Advice {
+            limit: Some(self.up.quota_at(now)),
+            remaining: hit.remaining,
+            reset: hit.reset,
+        });
         let Some(wait) = hit.refused else {
             return Answer { status: Status::Accepted, retry_after: None, advice };
         };

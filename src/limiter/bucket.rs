@@ -3,9 +3,10 @@
 //! One token comes every `period / quota`, which is rarely a whole number of
 //! nanoseconds. The level is therefore kept in units of `1 / period` token: a
 //! nanosecond adds exactly `quota` units and nothing ever drifts. With the largest
-//! settings (10^6 tokens of 3.66 x 10^12 units) the level still fits 64 bits.
+//! settings (10^6 tokens of 1.83 x 10^13 units) the level still fits 64 bits.
 
 use super::clock::Nanos;
+use super::retreat::Flow;
 
 /// What was taken from a bucket: a token, or what there was of one.
 #[derive(Clone, Copy, Debug)]
@@ -33,17 +34,22 @@ pub(super) struct TokenBucket {
 impl TokenBucket {
     /// A bucket with one token: what happened before the process started is unknown, and the
     /// upstream may remember it.
-    pub(super) fn cold(period: Nanos, quota: u32, capacity: u32, now: Nanos) -> Self {
-        Self { period, quota, capacity: capacity.min(quota), level: period, refilled: now, blocked_until: 0 }
+    pub(super) fn cold(flow: Flow, now: Nanos) -> Self {
+        let Flow { tokens: quota, period, capacity } = flow;
+        Self { period, quota, capacity, level: period, refilled: now, blocked_until: 0 }
     }
 
     /// Changes rate and size; tokens already earned or owed stay, up to the new size.
-    pub(super) fn reconfigure(&mut self, period: Nanos, quota: u32, capacity: u32, now: Nanos) {
+    pub(super) fn reconfigure(&mut self, flow: Flow, now: Nanos) {
+        let Flow { tokens: quota, period, capacity } = flow;
+        if (quota, period, capacity) == (self.quota, self.period, self.capacity) {
+            return;
+        }
         self.refill(now);
         let scaled = u128::from(self.level) * u128::from(period) / u128::from(self.period);
         self.period = period;
         self.quota = quota;
-        self.capacity = capacity.min(quota);
+        self.capacity = capacity;
         self.level = u64::try_from(scaled).unwrap_or(u64::MAX).min(self.full());
     }
 
@@ -132,8 +138,12 @@ mod tests {
 
     const SECOND: Nanos = 1_000_000_000;
 
+    fn mk_flow(seconds: u64, tokens: u32, capacity: u32) -> Flow {
+        Flow { tokens, period: seconds * SECOND, capacity }
+    }
+
     fn mk_bucket() -> TokenBucket {
-        TokenBucket::cold(60 * SECOND, 40, 40, 0)
+        TokenBucket::cold(mk_flow(60, 40, 40), 0)
     }
 
     #[test]
@@ -177,7 +187,7 @@ mod tests {
     fn a_new_rate_keeps_what_was_earned() {
         let mut bucket = mk_bucket();
         bucket.refill(12 * SECOND);
-        bucket.reconfigure(30 * SECOND, 4, 10, 12 * SECOND);
+        bucket.reconfigure(mk_flow(30, 4, 4), 12 * SECOND);
         assert!((bucket.tokens() - 4.0).abs() < f64::EPSILON, "capacity is bounded by the quota");
         bucket.take();
         assert_eq!(bucket.ready_at(4, 0, 12 * SECOND), 19_500_000_000);
@@ -185,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_quota_bounds_what_a_quiet_time_earns() {
-        let mut bucket = TokenBucket::cold(60 * SECOND, 4, 10, 0);
+        let mut bucket = TokenBucket::cold(mk_flow(60, 4, 4), 0);
         bucket.refill(3600 * SECOND);
         assert!((bucket.tokens() - 4.0).abs() < f64::EPSILON, "a burst of ten would break the window");
     }
@@ -194,7 +204,7 @@ mod tests {
     fn a_token_taken_before_an_edit_goes_back_as_one_token() {
         let mut bucket = mk_bucket();
         let taken = bucket.take();
-        bucket.reconfigure(30 * SECOND, 40, 40, 0);
+        bucket.reconfigure(mk_flow(30, 40, 40), 0);
         bucket.give_back(taken);
         assert!((bucket.tokens() - 1.0).abs() < f64::EPSILON, "{} tokens", bucket.tokens());
     }

@@ -17,7 +17,7 @@ impl<W> Limiter<W> {
         if self.gate.waits_for_probe() {
             return None;
         }
-        let window = self.window.free_at(0, now)?;
+        let window = self.window.free_at(0, now)?.max(self.retreat.free_at(self.window.reserved(), now)?);
         let tokens = self.bucket.ready_at(1, self.blocked_until(now), now);
         Some(window.max(self.gate.open_at()).max(self.gap_over_at()).max(tokens))
     }
@@ -36,7 +36,8 @@ impl<W> Limiter<W> {
             tokens = tokens.max(self.bucket.ready_after(free, blocked_until, turns_before - free + 1));
         }
         let gaps = self.gap().saturating_mul(turns_before);
-        let first = now.max(gate).max(self.gap_over_at());
+        let learned = self.retreat.free_at(0, now).unwrap_or(now);
+        let first = now.max(gate).max(self.gap_over_at()).max(learned);
         let probes = gate.saturating_add(self.gate.outage_pause().saturating_mul(turns_before));
         self.place_at(turns_before, now).max(tokens).max(first.saturating_add(gaps)).max(probes)
     }
@@ -51,7 +52,8 @@ impl<W> Limiter<W> {
 
     /// When the window and the gate hold nothing back any more.
     pub(super) fn blocked_until(&self, now: Nanos) -> Nanos {
-        self.window.free_at(0, now).unwrap_or(now).max(self.gate.open_at())
+        let learned = self.retreat.blocked_until(self.window.reserved(), now);
+        self.window.free_at(0, now).unwrap_or(now).max(learned).max(self.gate.open_at())
     }
 
     /// Who has a deadline before this waits in vain.
@@ -141,9 +143,10 @@ impl<W> Limiter<W> {
             depth: self.queue.depth(),
             queue_limit: self.settings.queue.max_depth,
             base_rpm,
-            effective_rpm: base_rpm,
+            effective_rpm: self.retreat.effective_rpm(),
             unsettled: self.attempts.len(),
             refusal_ratio: self.refusals.ratio(now),
+            learned: self.retreat.learned(now),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! a row, for a shorter time, and open no episode.
 
 use super::clock::Nanos;
+use super::retreat::Patience;
 use super::rng::SplitMix64;
 use super::slab::Key;
 
@@ -19,9 +20,7 @@ const MILLISECOND: Nanos = 1_000_000;
 const SECOND: Nanos = 1_000 * MILLISECOND;
 
 /// An attempt not refused this long after it departed counts as accepted; refusals come in about 60 ms.
-const PRESUME_AFTER: Nanos = SECOND;
-/// The longest back-off where the upstream names no time.
-const BACKOFF_MAX: Nanos = 8 * SECOND;
+pub(super) const PRESUME_AFTER: Nanos = SECOND;
 /// The longest a `Retry-After` is believed.
 const RETRY_AFTER_MAX: Nanos = 300 * SECOND;
 /// A shorter `Retry-After` is a rounding of "soon", and the back-off decides.
@@ -97,6 +96,11 @@ impl Gate {
         }
     }
 
+    /// A number from `least` to `most`, from the limiter's one stream of them.
+    pub(super) fn draw(&mut self, (least, most): (Nanos, Nanos)) -> Nanos {
+        self.rng.between(least, most)
+    }
+
     /// When the probe that is out will be presumed accepted.
     pub(super) fn presumes_at(&self) -> Option<Nanos> {
         self.probe
@@ -105,54 +109,44 @@ impl Gate {
             .map(|departed| departed.saturating_add(PRESUME_AFTER))
     }
 
-    /// Presumes what may be presumed by now.
-    pub(super) fn presume(&mut self, now: Nanos) {
-        if self.presumes_at().is_some_and(|at| at <= now)
-            && let Some(departed) = self.probe.and_then(|probe| probe.departed)
-        {
-            self.accepted(departed);
-        }
-    }
-
-    /// An attempt that departed at `departed` was accepted.
-    pub(super) fn accepted(&mut self, departed: Nanos) {
+    /// An attempt that departed at `departed` was accepted; true if that is news.
+    pub(super) fn accepted(&mut self, departed: Nanos) -> bool {
         if !self.is_news(departed) {
-            return;
+            return false;
         }
         self.unavailable = 0;
         self.refusals = None;
         self.probe = None;
+        true
     }
 
-    /// An attempt was refused for quota; true if that is news. `pace` is the time between two
-    /// departures at the rate in force.
+    /// An attempt was refused for quota, and is to be waited out with this patience.
     pub(super) fn refused(
         &mut self,
         departed: Nanos,
         retry_after: Option<Nanos>,
-        pace: Nanos,
+        patience: Patience,
         now: Nanos,
-    ) -> bool {
-        let news = self.is_news(departed);
-        if news {
+    ) {
+        if self.is_news(departed) {
             self.refusals = Some(self.refusals.unwrap_or(0).saturating_add(1));
             self.epoch = Some(now);
             self.probe = None;
         }
-        let doublings = self.refusals.unwrap_or(1).saturating_sub(1).min(16);
-        let backoff = pace.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+        let refusals = self.refusals.unwrap_or(1);
+        let backoff = patience.pace.saturating_mul(1 << (refusals - 1).min(16)).min(patience.backoff_max);
+        let backoff = backoff.max(retry_after.unwrap_or(0).min(RETRY_AFTER_MEANT));
+        let backoff = self.rng.between(backoff, backoff + backoff * 15 / 100);
+        let believed = patience.doubts_after.is_none_or(|doubts| refusals < doubts);
         let pause = match retry_after {
             Some(asked) if asked > RETRY_AFTER_MEANT => {
                 let (least, most) = RETRY_AFTER_SPREAD;
-                asked.min(RETRY_AFTER_MAX) + self.rng.between(least, most)
+                let asked = asked.min(RETRY_AFTER_MAX) + self.rng.between(least, most);
+                if believed { asked } else { asked.max(backoff) }
             }
-            asked => {
-                let pause = backoff.max(asked.unwrap_or(0));
-                self.rng.between(pause, pause + pause * 15 / 100)
-            }
+            _ => backoff,
         };
-        self.open_at = self.open_at.max(now.saturating_add(pause));
-        news
+        self.open_at = self.open_at.max(now.saturating_add(pause)).max(patience.not_before);
     }
 
     /// An attempt met a 502, 503 or 504; returns how long that request should pause of its own.
@@ -188,7 +182,8 @@ impl Gate {
         }
     }
 
-    fn is_news(&self, departed: Nanos) -> bool {
+    /// Whether what became of an attempt that departed then says anything new.
+    pub(super) fn is_news(&self, departed: Nanos) -> bool {
         self.epoch.is_none_or(|epoch| departed >= epoch)
     }
 }

@@ -12,6 +12,8 @@ use super::turns::Turns;
 pub(super) struct Standing {
     pub(super) priority: Priority,
     pub(super) deadline: Nanos,
+    /// When it was admitted first.
+    pub(super) since: Nanos,
     /// Order of admission, kept when it comes back.
     pub(super) serial: u64,
 }
@@ -126,7 +128,7 @@ mod tests {
     use super::*;
 
     fn mk_standing(serial: u64, deadline: Nanos) -> Standing {
-        Standing { priority: Priority::Normal, deadline, serial }
+        Standing { priority: Priority::Normal, deadline, since: 0, serial }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The share of departures that the upstream refused, over a sliding window.
 
 use super::clock::Nanos;
+use super::retreat::Share;
 
 /// The window slides in this many steps.
 const SLOTS: usize = 60;
@@ -45,14 +46,21 @@ impl RefusalWindow {
 
     /// Refused over departed, 0 to 1; 0 while nothing has departed.
     pub(super) fn ratio(&self, now: Nanos) -> f64 {
+        let Share { refused, departed } = self.share(now);
+        let in_thousandths =
+            (u64::from(refused) * 1_000).checked_div(u64::from(departed)).unwrap_or(0).min(1_000);
+        f64::from(u32::try_from(in_thousandths).unwrap_or(1_000)) / 1_000.0
+    }
+
+    /// How many departed, and how many were refused.
+    pub(super) fn share(&self, now: Nanos) -> Share {
         let current = now / self.slot_length + 1;
         let inside =
             self.slots.iter().filter(|slot| slot.step + SLOTS as u64 > current && slot.step <= current);
-        let (departed, refused) = inside.fold((0_u64, 0_u64), |(departed, refused), slot| {
-            (departed + u64::from(slot.departed), refused + u64::from(slot.refused))
-        });
-        let in_thousandths = (refused * 1_000).checked_div(departed).unwrap_or(0).min(1_000);
-        f64::from(u32::try_from(in_thousandths).unwrap_or(1_000)) / 1_000.0
+        inside.fold(Share { refused: 0, departed: 0 }, |share, slot| Share {
+            refused: share.refused.saturating_add(slot.refused),
+            departed: share.departed.saturating_add(slot.departed),
+        })
     }
 
     #[expect(clippy::indexing_slicing, reason = "the index is a remainder of the length")]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::retreat::{Cause, PaceState, SHORT_SCALES};
+
 /// What the limiter looks like at one instant, for `/status` and `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Snapshot {
@@ -27,6 +29,25 @@ pub struct Snapshot {
     pub unsettled: usize,
     /// Share of departures refused for quota over the retreat's window, 0 to 1.
     pub refusal_ratio: f64,
+    /// What was learned of the upstream's limit.
+    pub learned: Learned,
+}
+
+/// What was learned of the upstream's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// How the pace stands to what the settings allow.
+    pub state: PaceState,
+    /// The limit of the whole window, in requests a minute, while one is believed.
+    pub limit_rpm: Option<u32>,
+    /// Time to the next step above that limit; `None` while none is due.
+    pub next_step: Option<Duration>,
+    /// No more than this many requests in this time, shortest first.
+    pub short: [Option<(Duration, u32)>; SHORT_SCALES],
+    /// The most that may leave at once, while that is less than the settings allow.
+    pub burst: Option<u32>,
+    /// How often refusals were found to mean each [`Cause`], in the order of [`Cause::ALL`].
+    pub episodes: [u64; Cause::ALL.len()],
 }
 
 /// How much of the window is left, in the terms of `x-ratelimit-*` headers.

@@ -34,8 +34,11 @@ impl RollingWindow {
 
     /// Changes length and quota; what has departed stays, as far back as any earlier window reached.
     pub(super) fn reconfigure(&mut self, span: Nanos, quota: u32, now: Nanos) {
-        self.span = span;
         self.quota = quota;
+        if span == self.span {
+            return;
+        }
+        self.span = span;
         self.longest = self.longest.max(span);
         self.left = self.departed.partition_point(|departed| departed.saturating_add(span) <= now);
     }
@@ -101,6 +104,11 @@ impl RollingWindow {
     /// Departures in the window, the reserved ones included.
     pub(super) fn used(&self) -> u64 {
         (self.departed.len() - self.left + self.reserved) as u64
+    }
+
+    /// Departures that are about to happen.
+    pub(super) fn reserved(&self) -> u64 {
+        self.reserved as u64
     }
 
     pub(super) fn quota(&self) -> u32 {

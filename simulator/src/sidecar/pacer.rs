@@ -9,7 +9,7 @@ use pacer::limiter::{Admission, Decision, Grant, Key, Limiter, Outcome, Priority
 use super::{Fate, Gauges, Next, RequestId, Sidecar, TurnedAway};
 use crate::rng::Rng;
 use crate::scenario::{Retreat, Scenario};
-use crate::upstream::{Advice, Answer, Status};
+use crate::upstream::{Answer, Status};
 
 /// The clients' patience is their own: to the limiter they wait as good as for ever.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -111,7 +111,7 @@ impl Pacer {
         };
         let now = self.instant(now);
         if let Some(advice) = answer.advice {
-            advise(&mut self.limiter, grant, advice, now);
+            self.limiter.advise(grant, advice, now);
         }
         let retry_after = answer.retry_after;
         let outcome = match answer.status {
@@ -204,10 +204,6 @@ impl Sidecar for Pacer {
         }
     }
 }
-
-/// Tells the limiter what `x-ratelimit-*` headers said, before the attempt is settled. The limiter
-/// does not use them.
-fn advise(_limiter: &mut Limiter<RequestId>, _grant: Grant, _advice: Advice, _now: Instant) {}
 
 fn settings_of(scenario: &Scenario) -> Settings {
     let mut settings = Settings { mode: Mode::Enforce, ..Settings::default() };

@@ -92,7 +92,7 @@ fn headers_tell_what_remains_and_when_it_is_whole_again() {
     let mut upstream = mk_upstream(json!({ "q": 3, "hdrs": "std" }));
     upstream.handle(seconds(0.0));
     let advice = upstream.handle(seconds(20.0)).advice;
-    assert_eq!(advice, Some(Advice { remaining: 1, reset: seconds(40.0) }));
+    assert_eq!(advice, Some(Advice { limit: Some(3), remaining: 1, reset: seconds(40.0) }));
     assert_eq!(mk_upstream(json!({})).handle(seconds(0.0)).advice, None);
 }
 

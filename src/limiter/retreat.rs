@@ -1,0 +1,400 @@
+//! The law: how the pace finds the limit that the upstream really has.
+//!
+//! `docs/rate-control.md` is this module in words. Refusals are gathered into an
+//! [`episode`]; the first request served after them ends it, and then it is judged, once:
+//! was a step refused, did too much leave at once, do episodes agree on a limit on one of
+//! the time scales ([`suspicion`]), or are there just too many of them? A limit of the whole
+//! window moves the [`pace`], one of a part of it becomes a [`short`] window. Every limit is
+//! tried upward again and again.
+//!
+//! Nothing here decides when a request leaves; the limiter asks for the window's quota, the
+//! pace, the burst and the short windows.
+
+mod advice;
+mod episode;
+mod history;
+mod judge;
+mod pace;
+mod rules;
+mod short;
+mod suspicion;
+mod transition;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use advice::Advice;
+pub(super) use advice::SPREAD as ADVICE_SPREAD;
+pub use transition::{Cause, PaceState, Transition};
+
+use super::clock::Nanos;
+use super::settings::Settings;
+use super::snapshot::Learned;
+use advice::Headers;
+use episode::Episode;
+use history::{Counts, History, Scale};
+use pace::Pace;
+use rules::{
+    BACKOFF, BURST_AGE, CLEAN, DOUBT_AGE, HELD_BACK, ONE, PROBE_HURRY, RELEASE_MARGIN, RELEASE_WAIT,
+    RELEASE_WAIT_KNOWN, Rules, STUBBORN,
+};
+use short::ShortWindows;
+use suspicion::Suspicions;
+
+/// How many time scales shorter than the window are watched.
+pub const SHORT_SCALES: usize = Scale::SHORT;
+/// Transitions kept until somebody asks; the oldest are dropped.
+const TRANSITIONS_KEPT: usize = 16;
+
+/// A departure, and what was counted at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    serial: u64,
+    pub(super) at: Nanos,
+    counts: Counts,
+    /// Whether the request had been held back.
+    held_back: bool,
+    /// The short window that made the pace, if one did.
+    bound_by: Option<Scale>,
+}
+
+/// How the bucket fills: `tokens` in `period`, up to `capacity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flow {
+    pub(super) tokens: u32,
+    pub(super) period: Nanos,
+    pub(super) capacity: u32,
+}
+
+/// How a refusal is to be waited out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// The first back-off.
+    pub(super) pace: Nanos,
+    pub(super) backoff_max: Nanos,
+    /// The refusal in a row from which a `Retry-After` alone is not believed.
+    pub(super) doubts_after: Option<u32>,
+    /// Nothing will be granted before this.
+    pub(super) not_before: Nanos,
+}
+
+/// How often refusals came, over the retreat's window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    pub(super) refused: u32,
+    pub(super) departed: u32,
+}
+
+/// The burst that the upstream takes, where it takes less than the settings allow.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    tokens: u32,
+    since: Nanos,
+}
+
+/// How many limits proved to be none, and since when there are that many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Doubt {
+    limits: u32,
+    since: Nanos,
+}
+
+/// What was learned of the upstream's limit, and the pace that follows from it.
+#[derive(Debug)]
+pub(super) struct Retreat {
+    rules: Rules,
+    history: History,
+    pace: Pace,
+    short: ShortWindows,
+    suspicions: Suspicions,
+    headers: Headers,
+    episode: Option<Episode>,
+    burst: Option<Burst>,
+    doubt: Doubt,
+    /// When the upstream last refused.
+    refused: Nanos,
+    /// Episodes by what they were found to mean.
+    found: [u64; Cause::ALL.len()],
+    transitions: VecDeque<Transition>,
+}
+
+impl Retreat {
+    pub(super) fn new(settings: &Settings, now: Nanos) -> Self {
+        let rules = Rules::new(settings);
+        Self {
+            history: History::new(rules.window),
+            pace: Pace::new(&rules, now),
+            short: ShortWindows::default(),
+            suspicions: Suspicions::new(rules.window),
+            headers: Headers::default(),
+            episode: None,
+            burst: None,
+            doubt: Doubt::default(),
+            refused: now,
+            found: [0; Cause::ALL.len()],
+            transitions: VecDeque::with_capacity(TRANSITIONS_KEPT),
+            rules,
+        }
+    }
+
+    /// Puts new settings in force. What was learned stays where it still means something.
+    pub(super) fn reconfigure(&mut self, settings: &Settings, now: Nanos) {
+        let old = std::mem::replace(&mut self.rules, Rules::new(settings));
+        if old == self.rules {
+            return;
+        }
+        if old.window != self.rules.window || old.enabled != self.rules.enabled {
+            self.suspicions = Suspicions::new(self.rules.window);
+            self.short = ShortWindows::default();
+            self.burst = None;
+            self.doubt = Doubt::default();
+            self.headers = Headers::default();
+        }
+        if old.window != self.rules.window {
+            self.history = History::new(self.rules.window);
+        }
+        self.step(Cause::Settings, |pace, rules| pace.reconfigure(rules, now));
+    }
+
+    /// Lets time pass: what is old is forgotten, and a quiet pace rises. `idle` is whether nobody waits.
+    pub(super) fn advance(&mut self, idle: bool, now: Nanos) {
+        self.history.prune(now);
+        self.short.age(now);
+        if let Some(burst) = &mut self.burst
+            && now.saturating_sub(burst.since) > BURST_AGE
+        {
+            *burst = Burst { tokens: burst.tokens.saturating_mul(2), since: now };
+            self.burst = Some(*burst).filter(|burst| burst.tokens < self.rules.capacity);
+        }
+        let used = u64::from(self.history.counts().get(Scale::EVERY)) * ONE;
+        while let Some(at) = self.pace.quiet_at(self.refused)
+            && self.rules.enabled
+            && idle
+            && at <= now
+            && self.episode.is_none()
+            && used + ONE < self.pace.sends()
+        {
+            self.step(Cause::Quiet, |pace, _| pace.recover(at));
+            self.step(Cause::Quiet, |pace, rules| pace.rise_quietly(rules, at));
+        }
+    }
+
+    /// A request departs that has waited for `waited`.
+    pub(super) fn departed(&mut self, waited: Nanos, now: Nanos) -> Sent {
+        let counts = self.history.counts();
+        let serial = self.history.record(now);
+        self.headers.departed(serial, now);
+        let bound_by = self.binding().map(|(scale, ..)| scale);
+        Sent { serial, at: now, counts, held_back: waited > HELD_BACK, bound_by }
+    }
+
+    /// A departure was refused for quota; `news` is whether it left after the last refusal that was.
+    pub(super) fn refused(&mut self, sent: &Sent, news: bool, share: Share, now: Nanos) -> Patience {
+        self.headers.judged(sent.serial, true, now);
+        let expected = self.suspicions.expected(&sent.counts, now);
+        if news {
+            self.gather(sent, now);
+        }
+        self.history.refuse(sent.serial);
+        self.refused = now;
+        let refusals = self.episode.map_or(1, |episode| episode.refusals);
+        let often = share.departed >= self.rules.minimum_samples && self.is_often(share);
+        if news && self.rules.enabled && (often || refusals >= 2 || self.pace.state() == PaceState::Recover) {
+            self.step(Cause::Refused, |pace, _| pace.retreat());
+        }
+        self.patience(refusals, expected.filter(|_| news), sent, now)
+    }
+
+    /// A departure was served, or is presumed to have been; `news` as for [`Retreat::refused`].
+    pub(super) fn served(&mut self, sent: &Sent, news: bool, share: Share, now: Nanos) {
+        self.headers.judged(sent.serial, false, now);
+        if !news {
+            return;
+        }
+        self.suspicions.served(&sent.counts, now);
+        self.short.served(&sent.counts, &self.rules, now);
+        if let Some(episode) = self.episode.take() {
+            if self.rules.enabled {
+                self.judge(&episode, sent, share, now);
+            }
+            return;
+        }
+        if self.rules.enabled {
+            self.rise(sent, now);
+        }
+    }
+
+    /// The answer to a departure came with this advice. `spread` is drawn from [`ADVICE_SPREAD`].
+    pub(super) fn advised(&mut self, sent: &Sent, advice: Advice, spread: Nanos, now: Nanos) {
+        let since = self.history.next_serial() - sent.serial - 1;
+        let (window, verify) = (self.rules.window, self.rules.enabled);
+        self.headers.told(advice, sent.at, since, window, spread, verify, now);
+    }
+
+    /// A departure ended without telling anything about the quota.
+    pub(super) fn forget(&mut self, sent: &Sent) {
+        self.headers.forget(sent.serial);
+    }
+
+    /// Sends that the window may hold.
+    pub(super) fn quota(&self) -> u32 {
+        u32::try_from(self.pace.sends() / ONE).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// How the bucket fills.
+    pub(super) fn flow(&self) -> Flow {
+        let quota = self.quota();
+        let capacity = self.rules.capacity.min(quota);
+        let capacity = self.burst.map_or(capacity, |burst| burst.tokens.clamp(1, capacity));
+        if let Some((_, tokens, period)) = self.binding() {
+            return Flow { tokens, period, capacity };
+        }
+        let (tokens, period) = self.pace_of(quota);
+        Flow { tokens, period, capacity }
+    }
+
+    /// When the short windows and the headers allow a departure; `None` while that hangs on what is about to depart.
+    pub(super) fn free_at(&self, reserved: u64, now: Nanos) -> Option<Nanos> {
+        Some(self.short.free_at(&self.history, reserved, now)?.max(self.headers.free_at(now)))
+    }
+
+    /// Until when who waits is held back by more than the pace.
+    pub(super) fn blocked_until(&self, reserved: u64, now: Nanos) -> Nanos {
+        let learned = if self.rules.enabled { self.free_at(reserved, now) } else { None };
+        learned.unwrap_or(now)
+    }
+
+    /// Requests a minute that may leave.
+    pub(super) fn effective_rpm(&self) -> u32 {
+        let sends =
+            self.short.sends(&self.rules).map_or(self.pace.sends(), |short| short.min(self.pace.sends()));
+        self.rpm(sends)
+    }
+
+    /// What was learned.
+    pub(super) fn learned(&self, now: Nanos) -> Learned {
+        Learned {
+            state: self.pace.state(),
+            limit_rpm: self.pace.limit().map(|limit| self.rpm(limit)),
+            next_step: self.pace.next_step(now).map(Duration::from_nanos),
+            short: self.short.view(&self.rules),
+            burst: self.burst.map(|burst| burst.tokens),
+            episodes: self.found,
+        }
+    }
+
+    /// The oldest transition that nobody has asked for yet.
+    pub(super) fn next_transition(&mut self) -> Option<Transition> {
+        self.transitions.pop_front()
+    }
+
+    fn rpm(&self, sends: u64) -> u32 {
+        let rpm = sends / ONE * 60 * rules::SECOND / self.rules.window.max(1);
+        u32::try_from(rpm).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn is_often(&self, share: Share) -> bool {
+        u64::from(share.refused) * 1_000 > u64::from(share.departed) * u64::from(self.rules.threshold)
+    }
+
+    fn pace_of(&self, quota: u32) -> (u32, Nanos) {
+        let (more, than) = PROBE_HURRY;
+        match self.pace.probing_from() {
+            Some(_) => (quota.saturating_mul(more), self.rules.span.saturating_mul(u64::from(than))),
+            None => (quota, self.rules.span),
+        }
+    }
+
+    /// The short window that is tighter than the pace.
+    fn binding(&self) -> Option<(Scale, u32, Nanos)> {
+        let (quota, span) = self.pace_of(self.quota());
+        self.short.pace(&self.rules).filter(|(_, limit, takes)| {
+            u128::from(*limit) * u128::from(span) < u128::from(quota) * u128::from(*takes)
+        })
+    }
+
+    /// Notes what a refusal shows.
+    fn gather(&mut self, sent: &Sent, now: Nanos) {
+        if let Some(episode) = &mut self.episode {
+            episode.refused(&sent.counts);
+            return;
+        }
+        let (counts, pace) = (self.history.counts(), self.rules.span / u64::from(self.quota()));
+        let recent = counts.get(Scale::SIXTH);
+        let sixth = Scale::SIXTH.length(self.rules.window);
+        let crowded = u64::from(recent) > 2 + sixth * 3 / 2 / pace.max(1);
+        let tight =
+            recent >= 3 && self.history.spread(sent.serial, 3).is_some_and(|spread| spread < pace * 3 / 2);
+        self.episode = Some(Episode {
+            opened: now,
+            refusals: 1,
+            counts: sent.counts,
+            first_count: sent.counts.get(Scale::WINDOW),
+            recent,
+            burst: crowded || tight,
+        });
+    }
+
+    fn patience(&self, refusals: u32, expected: Option<Scale>, sent: &Sent, now: Nanos) -> Patience {
+        let quota = self.quota();
+        let pace = self.rules.span / u64::from(quota);
+        if !self.rules.enabled {
+            return Patience { pace, backoff_max: BACKOFF.0, doubts_after: None, not_before: 0 };
+        }
+        let first = self.episode.map_or(sent.counts.get(Scale::WINDOW), |episode| episode.first_count);
+        let granted = self.rules.span / u64::from(first.clamp(1, quota));
+        let (scale, wait) = match expected {
+            Some(scale) => (scale, RELEASE_WAIT_KNOWN >> self.doubt.limits),
+            None if refusals >= STUBBORN => (Scale::EVERY, RELEASE_WAIT),
+            None => (Scale::EVERY, 0),
+        };
+        let release = self.history.next_release(scale).filter(|_| wait > 0);
+        Patience {
+            pace,
+            backoff_max: (granted * 2).clamp(BACKOFF.0, BACKOFF.1),
+            doubts_after: Some(STUBBORN),
+            not_before: release.map_or(0, |at| at.saturating_add(RELEASE_MARGIN).min(now + wait)),
+        }
+    }
+
+    /// Lets the pace or the short window that held a served request back rise.
+    fn rise(&mut self, sent: &Sent, now: Nanos) {
+        self.pace.served(sent.counts.get(Scale::WINDOW), &self.rules, now);
+        if self.pace.state() == PaceState::Retreat && now.saturating_sub(self.refused) >= CLEAN {
+            self.step(Cause::Served, |pace, _| pace.recover(now));
+        }
+        if sent.at < self.refused || !sent.held_back {
+            self.pace.pause_growth(now);
+        } else if let Some(scale) = sent.bound_by {
+            self.pace.pause_growth(now);
+            self.short.probe(scale, &self.rules, now);
+        } else if self.pace.is_rising(&self.rules) {
+            let refused = self.refused;
+            self.step(Cause::Restored, |pace, rules| pace.grow(refused, rules, now));
+        }
+    }
+
+    /// Moves the pace, and notes the change of state that this makes.
+    fn step(&mut self, cause: Cause, change: impl FnOnce(&mut Pace, &Rules)) {
+        let (from, before) = (self.pace.state(), self.effective_rpm());
+        change(&mut self.pace, &self.rules);
+        let to = self.pace.state();
+        if from == to {
+            return;
+        }
+        if self.transitions.len() >= TRANSITIONS_KEPT {
+            self.transitions.pop_front();
+        }
+        let to_rpm = self.effective_rpm();
+        self.transitions.push_back(Transition { from, to, cause, from_rpm: before, to_rpm });
+    }
+
+    fn doubt_now(&mut self, now: Nanos) -> u32 {
+        let passed = now.saturating_sub(self.doubt.since) / DOUBT_AGE;
+        if self.doubt.limits > 0 && passed > 0 {
+            let limits = self.doubt.limits.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
+            self.doubt = Doubt { limits, since: self.doubt.since + passed * DOUBT_AGE };
+        }
+        self.doubt.limits
+    }
+}
