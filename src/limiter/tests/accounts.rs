@@ -166,6 +166,7 @@ fn a_probe_presumed_accepted_lets_the_next_leave_and_may_still_be_refused_later(
     bench.limiter.snapshot(bench.now);
     bench.now += seconds(1.0);
     let next = bench.send();
+    bench.now += seconds(0.5);
     bench.settle(probe, REFUSED);
     assert!(!bench.limiter.snapshot(bench.now).gate.is_zero(), "that is a fresh refusal");
     bench.settle(next, Outcome::Accepted);
