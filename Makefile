@@ -95,13 +95,17 @@ bench: ## Measure what a grant costs with 10, 1,000 and 100,000 waiting
 simulate: ## Print the limiter's figures in simulated scenarios (ARGS="--help")
 	cargo run --release --locked --example simulate -- simulator/scenarios.jsonl $(ARGS)
 
+.PHONY: targets
+targets: ## Run the limiter through every simulated scenario: what it must reach, and what must never happen
+	cargo test --release --locked --package pacer-simulator --test targets -- --nocapture $(ARGS)
+
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint unit cluster readme clients ## Run every test: lints, Rust, a real API server, the README's commands, the SDKs
-	@printf '\nmake test: lints, Rust tests, cluster tests, README commands and client SDKs all passed\n'
+test: prerequisites tools lint unit targets cluster readme clients ## Run every test: lints, Rust, the limiter's figures, a real API server, the README's commands, the SDKs
+	@printf '\nmake test: lints, Rust tests, the limiter's figures, cluster tests, README commands and client SDKs all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites

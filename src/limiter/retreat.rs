@@ -278,7 +278,7 @@ impl Retreat {
             limit_rpm: self.pace.limit().map(|limit| self.rpm(limit)),
             next_step: self.pace.next_step(now).map(Duration::from_nanos),
             short: self.short.view(&self.rules),
-            burst: self.burst.map(|burst| burst.tokens),
+            burst: self.burst.map(|burst| burst.tokens).filter(|tokens| *tokens < self.rules.capacity),
             episodes: self.found,
         }
     }

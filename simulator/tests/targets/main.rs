@@ -1,0 +1,94 @@
+//! What the adaptive law must reach, and what must never happen, in simulated hours of the real limiter.
+//!
+//! Optimised builds only (`make targets`): here are thousands of hours. Three sets of scenarios:
+//! the [`suite`] that the law was designed with, a [`population`] drawn from a committed seed, and one
+//! drawn anew in every run, whose seed is printed. A [`watch`] looks on at every event of all of them.
+//!
+//! Where each invariant is held; `rc` is `docs/rate-control.md`, section 6, and `rc2` the second
+//! list, of the learned windows. *Model* is `src/limiter/tests/` (random traces), *watch* is
+//! `targets/watch.rs`, *unit* are the tests beside the module named.
+//!
+//! | invariant | where |
+//! | --- | --- |
+//! | rc 1: pace between floor and ceiling | model, watch, unit `pace` |
+//! | rc 2: window never overfull, hence never more than `rpm` a minute | model, watch |
+//! | rc 3: alone on an honest upstream no 429 | suite, A1 to A3 |
+//! | rc 4: nothing before gate, `Retry-After`, gap | model, watch |
+//! | rc 5: one unverified attempt in an episode | model, watch |
+//! | rc 6: four edges; normal is the configured pace; no rise in retreat, no fall in recover | model, watch |
+//! | rc 7: 5xx and stale verdicts lower nothing | model, watch |
+//! | rc 8: one attempt a request, none after an answer that was relayed; order within a class | watch; model |
+//! | rc 9: work conserving | model |
+//! | rc 10, rc2 8: the pace comes back | `liveness` |
+//! | rc 11: shares of waiting classes | unit `turns`, suite P1 |
+//! | rc 12: same trace, same seed, same sends | model, `simulator/src/world/tests.rs` |
+//! | rc2 1: no short window overfull | watch |
+//! | rc2 2: a short window holds at least one, ages away | watch; unit `short` |
+//! | rc2 3: a limit is a count that was refused | watch, restated below |
+//! | rc2 4: one episode sets no limit | watch, `liveness` |
+//! | rc2 5: a count served acquits | unit `suspicion` |
+//! | rc2 6, 7, 9: one step at a time; refused, back to where it began; undone, no further than before | unit `pace` |
+//! | rc2 10: doubt ages | unit `retreat` |
+//! | rc2 11: the look behind the headers | unit `advice` |
+//! | rc2 12: `Retry-After` proved too short | unit `gate` |
+//! | rc2 13: who did not wait raises nothing | unit `retreat` |
+//!
+//! rc2 3 cannot hold as written, "a pace is only lowered to a count at which a refusal was seen":
+//! a refused step goes back to where it began, and refusals that no limit explains take a tenth. So
+//! it is held of limits only: where an episode is found to mean a limit and the pace falls, it falls
+//! to such a count.
+
+#[cfg(debug_assertions)]
+compile_error!("these tests run optimised: `make targets`");
+
+mod claims;
+mod liveness;
+mod population;
+mod suite;
+mod watch;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pacer_simulator::rng::Rng;
+use pacer_simulator::{Figures, Law, Pacer, Scenario, World};
+
+use watch::Watcher;
+
+/// One run of Pacer, with somebody who looks on at every event.
+fn watched(scenario: &Scenario, seed: u64) -> (Figures, Watcher) {
+    let pacer = Pacer::new(scenario, Rng::named(&scenario.name, "sidecar", seed));
+    let watcher = Watcher::new(scenario, &pacer, seed);
+    let (history, watcher) = World::watched(scenario, pacer, seed, watcher).finish();
+    let figures = Figures::of(scenario, &history);
+    let most = scenario.ceiling.unwrap_or(scenario.rpm).max(scenario.rpm) as usize;
+    assert!(watcher.most_in_a_minute <= most, "{}, seed {seed}: more than {most}", scenario.name);
+    assert!(figures.cvf429 <= 0.0, "{}, seed {seed}: a client saw a 429", scenario.name);
+    (figures, watcher)
+}
+
+/// The same without the law.
+fn disabled(scenario: &Scenario, seed: u64) -> Figures {
+    Law::Disabled.run(scenario, seed)
+}
+
+/// `work` on every item, on all processors; the results in the order of the items.
+fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else { return };
+                    let result = work(item);
+                    done.lock().unwrap().push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
