@@ -171,9 +171,10 @@ impl Retreat {
             && self.rules.enabled
             && idle
             && at <= now
-            && self.episode.is_none()
             && used + ONE < self.pace.sends()
         {
+            // Nobody is left to end an episode that is open: what it meant will not be known.
+            self.episode = None;
             self.step(Cause::Quiet, |pace, _| pace.recover(at));
             self.step(Cause::Quiet, |pace, rules| pace.rise_quietly(rules, at));
         }
