@@ -43,12 +43,13 @@ pub(crate) struct Watcher {
     /// Counts at which attempts were refused.
     refused_at: BTreeSet<u32>,
     state: PaceState,
-    limit: u32,
+    /// The pace that was seen last.
+    pub(crate) limit: u32,
     found: [u64; Cause::ALL.len()],
     looked: Duration,
     /// The lowest pace of the run.
     pub(crate) lowest: u32,
-    /// The pace that was seen last, learned short windows included.
+    /// The same, learned short windows included.
     pub(crate) effective: u32,
     pub(crate) most_in_a_minute: usize,
 }
