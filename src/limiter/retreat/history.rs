@@ -101,12 +101,30 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(window: Nanos) -> Self {
-        let edge = |span, every| Edge { span, oldest: 0, count: 0, every };
-        let edges = array::from_fn(|index| match index.checked_sub(Scale::COUNT) {
+        let mut history = Self {
+            departures: VecDeque::new(),
+            first: 0,
+            edges: [Edge { span: 0, oldest: 0, count: 0, every: false }; EDGES],
+        };
+        history.rescale(window);
+        history
+    }
+
+    /// Changes the length of the window; what is held is counted again.
+    pub(super) fn rescale(&mut self, window: Nanos) {
+        let every = u32::try_from(self.departures.len()).unwrap_or(u32::MAX);
+        let refused = self.departures.iter().filter(|departure| departure.refused).count();
+        let granted = every - u32::try_from(refused).unwrap_or(u32::MAX);
+        let edge = |span, all| Edge {
+            span,
+            oldest: self.first,
+            count: if all { every } else { granted },
+            every: all,
+        };
+        self.edges = array::from_fn(|index| match index.checked_sub(Scale::COUNT) {
             None => edge(Scale(index).length(window), Scale(index) == Scale::EVERY),
             Some(short) => edge(Scale(short).length(window) + SHORT_MARGIN, false),
         });
-        Self { departures: VecDeque::new(), first: 0, edges }
     }
 
     /// Lets go of what has left.
@@ -225,6 +243,16 @@ mod tests {
         assert_eq!(history.counts(), Counts([0, 0, 0, 0, 0, 1, 1]));
         history.refuse(0);
         assert_eq!(history.counts(), Counts([0, 0, 0, 0, 0, 1, 1]), "it is gone");
+    }
+
+    #[test]
+    fn another_window_counts_what_is_held_and_mistakes_no_departure_for_another() {
+        let mut history = mk_history(&[0, 1, 2]);
+        history.refuse(1);
+        history.rescale(120 * SECOND);
+        history.prune(9 * SECOND);
+        assert_eq!(history.counts(), Counts([1, 2, 2, 2, 2, 2, 3]));
+        assert_eq!(history.record(10 * SECOND), 3);
     }
 
     #[test]
