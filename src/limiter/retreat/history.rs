@@ -193,6 +193,11 @@ impl History {
         Some(counted.next()?.at.saturating_add(edge.span))
     }
 
+    /// How long a scale is.
+    pub(super) fn length(&self, scale: Scale) -> Nanos {
+        self.edges.get(scale.0).map_or(0, |edge| edge.span)
+    }
+
     /// How long before the departure `serial` the one `count` places earlier left.
     pub(super) fn spread(&self, serial: u64, count: u64) -> Option<Nanos> {
         let last = at(&self.departures, self.first, serial)?.at;
