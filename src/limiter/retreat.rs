@@ -11,10 +11,12 @@
 //! pace, the burst and the short windows.
 
 mod advice;
+mod doubt;
 mod episode;
 mod history;
 mod judge;
 mod pace;
+mod patience;
 mod rules;
 mod short;
 mod suspicion;
@@ -25,19 +27,18 @@ use std::time::Duration;
 
 pub use advice::Advice;
 pub(super) use advice::SPREAD as ADVICE_SPREAD;
+pub(super) use patience::Patience;
 pub use transition::{Cause, PaceState, Transition};
 
 use super::clock::Nanos;
 use super::settings::Settings;
 use super::snapshot::Learned;
 use advice::Headers;
+use doubt::Doubt;
 use episode::Episode;
 use history::{Counts, History, Scale};
 use pace::Pace;
-use rules::{
-    BACKOFF, BURST_AGE, CLEAN, DOUBT_AGE, HELD_BACK, ONE, PROBE_HURRY, RELEASE_MARGIN, RELEASE_WAIT,
-    RELEASE_WAIT_KNOWN, Rules, STUBBORN,
-};
+use rules::{BURST_AGE, CLEAN, HELD_BACK, ONE, PROBE_HURRY, Rules};
 use short::ShortWindows;
 use suspicion::Suspicions;
 
@@ -66,18 +67,6 @@ pub(super) struct Flow {
     pub(super) capacity: u32,
 }
 
-/// How a refusal is to be waited out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// The first back-off.
-    pub(super) pace: Nanos,
-    pub(super) backoff_max: Nanos,
-    /// The refusal in a row from which a `Retry-After` alone is not believed.
-    pub(super) doubts_after: Option<u32>,
-    /// Nothing will be granted before this.
-    pub(super) not_before: Nanos,
-}
-
 /// How often refusals came, over the retreat's window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
@@ -89,13 +78,6 @@ pub(super) struct Share {
 #[derive(Clone, Copy, Debug)]
 struct Burst {
     tokens: u32,
-    since: Nanos,
-}
-
-/// How many limits proved to be none, and since when there are that many.
-#[derive(Clone, Copy, Debug, Default)]
-struct Doubt {
-    limits: u32,
     since: Nanos,
 }
 
@@ -151,7 +133,7 @@ impl Retreat {
             self.headers = Headers::default();
         }
         if old.window != self.rules.window {
-            self.history.restart(self.rules.window);
+            self.history.rescale(self.rules.window);
         }
         self.step(Cause::Settings, |pace, rules| pace.reconfigure(rules, now));
     }
@@ -194,7 +176,11 @@ impl Retreat {
         self.headers.judged(sent.serial, true, now);
         let expected = self.suspicions.expected(&sent.counts, now);
         if news {
-            self.gather(sent, now);
+            let pace = self.rules.span / u64::from(self.quota());
+            match &mut self.episode {
+                Some(episode) => episode.refused(&sent.counts),
+                none => *none = Some(Episode::new(sent, &self.history, pace, now)),
+            }
         }
         self.history.refuse(sent.serial);
         self.refused = now;
@@ -314,50 +300,6 @@ impl Retreat {
         })
     }
 
-    /// Notes what a refusal shows.
-    fn gather(&mut self, sent: &Sent, now: Nanos) {
-        if let Some(episode) = &mut self.episode {
-            episode.refused(&sent.counts);
-            return;
-        }
-        let (counts, pace) = (self.history.counts(), self.rules.span / u64::from(self.quota()));
-        let recent = counts.get(Scale::SIXTH);
-        let sixth = Scale::SIXTH.length(self.rules.window);
-        let crowded = u64::from(recent) > 2 + sixth * 3 / 2 / pace.max(1);
-        let tight =
-            recent >= 3 && self.history.spread(sent.serial, 3).is_some_and(|spread| spread < pace * 3 / 2);
-        self.episode = Some(Episode {
-            opened: now,
-            refusals: 1,
-            counts: sent.counts,
-            first_count: sent.counts.get(Scale::WINDOW),
-            recent,
-            burst: crowded || tight,
-        });
-    }
-
-    fn patience(&self, refusals: u32, expected: Option<Scale>, sent: &Sent, now: Nanos) -> Patience {
-        let quota = self.quota();
-        let pace = self.rules.span / u64::from(quota);
-        if !self.rules.enabled {
-            return Patience { pace, backoff_max: BACKOFF.0, doubts_after: None, not_before: 0 };
-        }
-        let first = self.episode.map_or(sent.counts.get(Scale::WINDOW), |episode| episode.first_count);
-        let granted = self.rules.span / u64::from(first.clamp(1, quota));
-        let (scale, wait) = match expected {
-            Some(scale) => (scale, RELEASE_WAIT_KNOWN >> self.doubt.limits),
-            None if refusals >= STUBBORN => (Scale::EVERY, RELEASE_WAIT),
-            None => (Scale::EVERY, 0),
-        };
-        let release = self.history.next_release(scale).filter(|_| wait > 0);
-        Patience {
-            pace,
-            backoff_max: (granted * 2).clamp(BACKOFF.0, BACKOFF.1),
-            doubts_after: Some(STUBBORN),
-            not_before: release.map_or(0, |at| at.saturating_add(RELEASE_MARGIN).min(now + wait)),
-        }
-    }
-
     /// Lets the pace or the short window that held a served request back rise.
     fn rise(&mut self, sent: &Sent, now: Nanos) {
         self.pace.served(sent.counts.get(Scale::WINDOW), &self.rules, now);
@@ -388,14 +330,5 @@ impl Retreat {
         }
         let to_rpm = self.effective_rpm();
         self.transitions.push_back(Transition { from, to, cause, from_rpm: before, to_rpm });
-    }
-
-    fn doubt_now(&mut self, now: Nanos) -> u32 {
-        let passed = now.saturating_sub(self.doubt.since) / DOUBT_AGE;
-        if self.doubt.limits > 0 && passed > 0 {
-            let limits = self.doubt.limits.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
-            self.doubt = Doubt { limits, since: self.doubt.since + passed * DOUBT_AGE };
-        }
-        self.doubt.limits
     }
 }

@@ -101,22 +101,30 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(window: Nanos) -> Self {
-        Self::from(window, 0)
+        let mut history = Self {
+            departures: VecDeque::new(),
+            first: 0,
+            edges: [Edge { span: 0, oldest: 0, count: 0, every: false }; EDGES],
+        };
+        history.rescale(window);
+        history
     }
 
-    /// Counts anew for a window of another length. Serials go on, so that what is out is not taken
-    /// for a departure of after that.
-    pub(super) fn restart(&mut self, window: Nanos) {
-        *self = Self::from(window, self.next_serial());
-    }
-
-    fn from(window: Nanos, first: u64) -> Self {
-        let edge = |span, every| Edge { span, oldest: first, count: 0, every };
-        let edges = array::from_fn(|index| match index.checked_sub(Scale::COUNT) {
+    /// Changes the length of the window; what is held is counted again.
+    pub(super) fn rescale(&mut self, window: Nanos) {
+        let every = u32::try_from(self.departures.len()).unwrap_or(u32::MAX);
+        let refused = self.departures.iter().filter(|departure| departure.refused).count();
+        let granted = every - u32::try_from(refused).unwrap_or(u32::MAX);
+        let edge = |span, all| Edge {
+            span,
+            oldest: self.first,
+            count: if all { every } else { granted },
+            every: all,
+        };
+        self.edges = array::from_fn(|index| match index.checked_sub(Scale::COUNT) {
             None => edge(Scale(index).length(window), Scale(index) == Scale::EVERY),
             Some(short) => edge(Scale(short).length(window) + SHORT_MARGIN, false),
         });
-        Self { departures: VecDeque::new(), first, edges }
     }
 
     /// Lets go of what has left.
@@ -185,6 +193,11 @@ impl History {
         Some(counted.next()?.at.saturating_add(edge.span))
     }
 
+    /// How long a scale is.
+    pub(super) fn length(&self, scale: Scale) -> Nanos {
+        self.edges.get(scale.0).map_or(0, |edge| edge.span)
+    }
+
     /// How long before the departure `serial` the one `count` places earlier left.
     pub(super) fn spread(&self, serial: u64, count: u64) -> Option<Nanos> {
         let last = at(&self.departures, self.first, serial)?.at;
@@ -221,8 +234,8 @@ mod tests {
         let mut history = mk_history(&[0, 31, 46, 51, 56]);
         history.prune(59 * SECOND);
         assert_eq!(history.counts(), Counts([1, 2, 3, 3, 4, 5, 5]));
-        history.prune(61 * SECOND);
-        assert_eq!(history.counts(), Counts([0, 1, 2, 3, 3, 4, 4]), "what is a whole scale old has left");
+        history.prune(60 * SECOND);
+        assert_eq!(history.counts(), Counts([1, 2, 2, 3, 4, 4, 4]), "what is a whole scale old has left");
     }
 
     #[test]
@@ -238,12 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn a_departure_of_before_a_restart_is_not_taken_for_one_of_after_it() {
+    fn another_window_counts_what_is_held_and_mistakes_no_departure_for_another() {
         let mut history = mk_history(&[0, 1, 2]);
-        history.restart(30 * SECOND);
-        assert_eq!(history.record(3 * SECOND), 3);
-        history.refuse(0);
-        assert_eq!(history.counts(), Counts([1; Scale::COUNT]));
+        history.refuse(1);
+        history.rescale(120 * SECOND);
+        history.prune(9 * SECOND);
+        assert_eq!(history.counts(), Counts([1, 2, 2, 2, 2, 2, 3]));
+        assert_eq!(history.record(10 * SECOND), 3);
     }
 
     #[test]

@@ -4,16 +4,17 @@ use super::super::clock::Nanos;
 use super::episode::Episode;
 use super::history::Scale;
 use super::pace::Pace;
-use super::rules::{CHEAP, DOUBT_MAX, Milli, ONE, Rules, UNEXPLAINED, UNEXPLAINED_CUT};
+use super::rules::{CHEAP, Milli, ONE, Rules, UNEXPLAINED, UNEXPLAINED_CUT};
 use super::suspicion::Circumstances;
-use super::{Burst, Cause, Doubt, PaceState, Retreat, Sent, Share};
+use super::{Burst, Cause, PaceState, Retreat, Sent, Share};
 
 impl Retreat {
     /// The first departure after the refusals was served: the episode is judged, once.
     pub(super) fn judge(&mut self, episode: &Episode, served: &Sent, share: Share, now: Nanos) {
+        self.doubt.age(now);
         let undone = self.doubt_of_limit(episode, now);
         let circumstances = Circumstances {
-            doubt: self.doubt_now(now),
+            doubt: self.doubt.limits(),
             cheap: episode.refusals < 2 && !self.is_often(share) && now - episode.opened <= CHEAP,
         };
         let believed = self.suspicions.judge(episode, &served.counts, circumstances);
@@ -54,7 +55,7 @@ impl Retreat {
         if count + ONE + ONE.max(limit / 20) >= limit || self.short.explain(&episode.counts) {
             return None;
         }
-        self.doubt = Doubt { limits: (self.doubt_now(now) + 1).min(DOUBT_MAX), since: now };
+        self.doubt.raise(now);
         Some(self.pace.doubt_limit(&self.rules))
     }
 
