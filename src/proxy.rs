@@ -4,6 +4,7 @@
 //! Three things are decided in exactly one place each: what an upstream's answer means
 //! (`classify`), what an error looks like (`error`) and what a request counts as (`exchange`).
 
+mod advice;
 mod answer;
 mod attempts;
 mod base;

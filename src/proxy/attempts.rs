@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::advice;
 use super::answer::Answer;
 use super::body::Buffered;
 use super::classify::{self, Meaning};
@@ -17,7 +18,7 @@ use super::forward::{Answered, Shared};
 use super::headers::Pause;
 use super::stamp::Outgoing;
 use super::upstream::{Outbound, Patience, SendError, Url};
-use crate::limiter::Outcome;
+use crate::limiter::{Advice, Outcome};
 use crate::limiter::settings::{Mode, Settings};
 use crate::metrics::RetryReason;
 use crate::scheduler::{Departure, Permit, Refused};
@@ -123,6 +124,9 @@ pub(super) async fn run(
         let patience = exchange.patience(&settings);
         let outbound = call.outbound(permit.departure());
         let attempt = try_once(shared, outbound, patience, settings.rate.window, exchange.trace_id()).await;
+        if let Some(advice) = attempt.advice() {
+            permit.advise(advice);
+        }
         let (outcome, again) = attempt.verdict(resent);
         let again = again.filter(|&reason| {
             resent.may_again(reason, &settings) && !permit.is_passthrough() && call.outlasts(outcome)
@@ -178,6 +182,14 @@ async fn try_once(
 }
 
 impl Attempt {
+    /// What the answer's headers say of the quota, whatever the answer means.
+    fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Answer(answer, _) => advice::advice(&answer.headers),
+            Self::Failed(_) => None,
+        }
+    }
+
     /// What the limiter learns, and why another attempt makes sense if it does.
     fn verdict(&self, resent: Resent) -> (Outcome, Option<RetryReason>) {
         match *self {
