@@ -131,6 +131,16 @@ impl Scheduler {
         self.shared.close();
     }
 
+    /// Waits for `pause`, or until nobody is served any more.
+    pub async fn pause(&self, pause: Duration) {
+        self.shared.pause(pause).await;
+    }
+
+    /// Whether everybody who comes is refused with `Draining`, after [`Scheduler::refuse_waiting`].
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
     /// What is left of the window now.
     pub fn budget(&self) -> Budget {
         self.shared.read(|state, now| state.limiter().budget(now))

@@ -18,8 +18,8 @@ use super::forward::{Answered, Shared};
 use super::headers::Pause;
 use super::stamp::Outgoing;
 use super::upstream::{Outbound, Patience, SendError, Url};
-use crate::limiter::{Advice, Outcome};
 use crate::limiter::settings::{Mode, Settings};
+use crate::limiter::{Advice, Outcome};
 use crate::metrics::RetryReason;
 use crate::scheduler::{Departure, Permit, Refused};
 
@@ -39,6 +39,7 @@ pub(super) struct Call {
     pub(super) url: Url,
     pub(super) headers: http::HeaderMap,
     pub(super) body: Buffered,
+    pub(super) model: Option<String>,
     /// When it is pointless to try again.
     pub(super) deadline: Instant,
 }
@@ -51,6 +52,23 @@ impl Call {
             url: self.url.clone(),
             headers: self.headers.clone(),
             body: Outgoing::buffered(self.body.clone(), Box::new(move || departure.mark())),
+        }
+    }
+
+    /// How long the workers of its model are to be left alone; an error when that is longer than it may wait.
+    fn held_back(
+        &self,
+        shared: &Shared,
+        settings: &Settings,
+        retried: bool,
+    ) -> Result<Option<Duration>, Failure> {
+        let enforced = settings.mode == Mode::Enforce;
+        let model = self.model.as_deref().filter(|_| enforced);
+        match model.and_then(|model| shared.model_gates.closed_for(model)) {
+            Some(pause) if Instant::now() + pause >= self.deadline => {
+                Err(Failure::Busy { pause: Pause::about(pause), retried })
+            }
+            pause => Ok(pause),
         }
     }
 
@@ -110,6 +128,39 @@ impl Resent {
     }
 }
 
+/// Waits until the workers of the call's model may be asked, before it stands in anybody's way.
+pub(super) async fn await_workers(
+    shared: &Shared,
+    call: &Call,
+    settings: &Settings,
+    exchange: &mut Exchange,
+) -> Result<(), Failure> {
+    while let Some(pause) = call.held_back(shared, settings, false)? {
+        exchange.waits_for(shared.scheduler.pause(pause)).await;
+        if shared.scheduler.is_closed() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the permit to others for as long as the workers of the call's model turned out to be busy meanwhile.
+async fn past_model_gate(
+    shared: &Shared,
+    call: &Call,
+    mut permit: Permit,
+    settings: &Settings,
+    exchange: &mut Exchange,
+) -> Result<Permit, Failure> {
+    while !permit.is_passthrough()
+        && let Some(pause) = call.held_back(shared, settings, exchange.attempted() > 0)?
+    {
+        let next = exchange.waits_for(permit.postpone(pause)).await;
+        permit = next.map_err(|refused| shared.refusal(refused, settings))?;
+    }
+    Ok(permit)
+}
+
 /// Sends `call` until its answer can be relayed, or cannot be had.
 pub(super) async fn run(
     shared: &Shared,
@@ -119,8 +170,9 @@ pub(super) async fn run(
 ) -> Result<Answered, Failure> {
     let mut resent = Resent::default();
     loop {
-        exchange.attempts();
         let settings = shared.settings();
+        permit = past_model_gate(shared, call, permit, &settings, exchange).await?;
+        exchange.attempts();
         let patience = exchange.patience(&settings);
         let outbound = call.outbound(permit.departure());
         let attempt = try_once(shared, outbound, patience, settings.rate.window, exchange.trace_id()).await;
@@ -128,6 +180,9 @@ pub(super) async fn run(
             permit.advise(advice);
         }
         let (outcome, again) = attempt.verdict(resent);
+        if let (Outcome::Exhausted { pause }, Some(model)) = (outcome, &call.model) {
+            shared.model_gates.close(model, pause);
+        }
         let again = again.filter(|&reason| {
             resent.may_again(reason, &settings) && !permit.is_passthrough() && call.outlasts(outcome)
         });

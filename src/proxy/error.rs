@@ -44,6 +44,8 @@ pub(super) enum Failure {
     RateLimited { answer: Box<Answer>, pause: Pause },
     /// The upstream's workers were busy to the end.
     Overloaded { answer: Box<Answer>, pause: Pause, retried: bool },
+    /// The workers of the request's model were busy a moment ago, and are asked again only after its deadline.
+    Busy { pause: Pause, retried: bool },
     /// A handler panicked.
     Panicked,
 }
@@ -139,6 +141,18 @@ impl Failure {
                     "server_error",
                     "upstream_overloaded",
                     "the upstream's workers for this model are all busy; this is not its rate limit",
+                )
+            },
+            Self::Busy { pause, retried } => Reply {
+                end: End::Refused(RefusalReason::UpstreamUnavailable),
+                pause: Some(pause),
+                should_retry: retried.then_some(false),
+                ..Reply::failed(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "server_error",
+                    "upstream_overloaded",
+                    "the upstream's workers for this model were all busy a moment ago, and pacer will not have asked \
+                     them again in time for this request; this is not its rate limit",
                 )
             },
             Self::Panicked => Reply::failed(

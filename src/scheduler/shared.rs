@@ -194,11 +194,15 @@ impl Shared {
         self.closing.notify_waiters();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().phase == Phase::Closed
+    }
+
     /// Waits for `pause`, or until nobody is served any more.
     pub(super) async fn pause(&self, pause: Duration) {
         let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
-        if pause.is_zero() || self.lock().phase == Phase::Closed {
+        if pause.is_zero() || self.is_closed() {
             return;
         }
         tokio::select! {
