@@ -161,6 +161,7 @@ pub(super) mod tests {
             effective_rpm: 40,
             unsettled: 3,
             refusal_ratio: 0.0,
+            learned: crate::limiter::Learned::default(),
         }
     }
 

@@ -151,7 +151,7 @@ impl Retreat {
             self.headers = Headers::default();
         }
         if old.window != self.rules.window {
-            self.history = History::new(self.rules.window);
+            self.history.restart(self.rules.window);
         }
         self.step(Cause::Settings, |pace, rules| pace.reconfigure(rules, now));
     }

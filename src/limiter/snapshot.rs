@@ -34,7 +34,7 @@ pub struct Snapshot {
 }
 
 /// What was learned of the upstream's limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
     /// How the pace stands to what the settings allow.
     pub state: PaceState,

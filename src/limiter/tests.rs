@@ -3,6 +3,7 @@
 mod accounts;
 mod figures;
 mod invariants;
+mod law;
 mod model;
 
 use std::time::{Duration, Instant};

@@ -18,6 +18,7 @@ fn mk_snapshot(tokens: f64, waiting: usize) -> Snapshot {
         effective_rpm: 40,
         unsettled: 0,
         refusal_ratio: 0.0,
+        learned: crate::limiter::Learned::default(),
     }
 }
 

@@ -101,12 +101,22 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(window: Nanos) -> Self {
-        let edge = |span, every| Edge { span, oldest: 0, count: 0, every };
+        Self::from(window, 0)
+    }
+
+    /// Counts anew for a window of another length. Serials go on, so that what is out is not taken
+    /// for a departure of after that.
+    pub(super) fn restart(&mut self, window: Nanos) {
+        *self = Self::from(window, self.next_serial());
+    }
+
+    fn from(window: Nanos, first: u64) -> Self {
+        let edge = |span, every| Edge { span, oldest: first, count: 0, every };
         let edges = array::from_fn(|index| match index.checked_sub(Scale::COUNT) {
             None => edge(Scale(index).length(window), Scale(index) == Scale::EVERY),
             Some(short) => edge(Scale(short).length(window) + SHORT_MARGIN, false),
         });
-        Self { departures: VecDeque::new(), first: 0, edges }
+        Self { departures: VecDeque::new(), first, edges }
     }
 
     /// Lets go of what has left.
@@ -211,8 +221,8 @@ mod tests {
         let mut history = mk_history(&[0, 31, 46, 51, 56]);
         history.prune(59 * SECOND);
         assert_eq!(history.counts(), Counts([1, 2, 3, 3, 4, 5, 5]));
-        history.prune(60 * SECOND);
-        assert_eq!(history.counts(), Counts([1, 2, 2, 3, 4, 4, 4]), "what is a whole scale old has left");
+        history.prune(61 * SECOND);
+        assert_eq!(history.counts(), Counts([0, 1, 2, 3, 3, 4, 4]), "what is a whole scale old has left");
     }
 
     #[test]
@@ -225,6 +235,15 @@ mod tests {
         assert_eq!(history.counts(), Counts([0, 0, 0, 0, 0, 1, 1]));
         history.refuse(0);
         assert_eq!(history.counts(), Counts([0, 0, 0, 0, 0, 1, 1]), "it is gone");
+    }
+
+    #[test]
+    fn a_departure_of_before_a_restart_is_not_taken_for_one_of_after_it() {
+        let mut history = mk_history(&[0, 1, 2]);
+        history.restart(30 * SECOND);
+        assert_eq!(history.record(3 * SECOND), 3);
+        history.refuse(0);
+        assert_eq!(history.counts(), Counts([1; Scale::COUNT]));
     }
 
     #[test]

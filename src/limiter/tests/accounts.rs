@@ -156,6 +156,24 @@ fn a_probe_that_is_answered_slowly_holds_the_others_for_a_second() {
 }
 
 #[test]
+fn a_probe_presumed_accepted_lets_the_next_leave_and_may_still_be_refused_later() {
+    let mut bench = mk_bench();
+    let grant = bench.send();
+    bench.settle(grant, REFUSED);
+    bench.now += seconds(9.0);
+    let probe = bench.send();
+    bench.now += seconds(1.0);
+    bench.limiter.snapshot(bench.now);
+    bench.now += seconds(1.0);
+    let next = bench.send();
+    bench.now += seconds(0.5);
+    bench.settle(probe, REFUSED);
+    assert!(!bench.limiter.snapshot(bench.now).gate.is_zero(), "that is a fresh refusal");
+    bench.settle(next, Outcome::Accepted);
+    assert!(bench.limiter.gate.is_closed(u64::MAX), "what left before it is old news");
+}
+
+#[test]
 fn in_an_outage_every_turn_before_costs_a_back_off() {
     let mut bench = mk_bench();
     for _ in 0..4 {

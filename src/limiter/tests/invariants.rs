@@ -1,19 +1,49 @@
-//! The invariants of rate-control section 6 that hold without the adaptive law, over random traces.
+//! The invariants of the limiter, with the adaptive law and without, over random traces.
+//!
+//! `simulator/tests/targets.rs` lists where each invariant is held.
 
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::settings::{Lane, Rate, WhenFull};
-use super::super::{Outcome, Priority, Settings};
+use super::super::settings::{Lane, Rate, Retreat, WhenFull};
+use super::super::{Advice, Outcome, Priority, Settings};
 use super::model::{Model, Step};
 
 fn any_priority() -> impl Strategy<Value = Priority> {
     prop::sample::select(Priority::ALL.to_vec())
 }
 
+/// Every retreat, enabled and not, whose rates stand to the policy's as a policy may set them.
+fn any_retreat(rpm: u32) -> impl Strategy<Value = Retreat> {
+    let evidence = (1_u8..=100, 1_u8..=99, 1_u64..120, 1_u32..40);
+    let bounds = (1..=rpm, prop::option::of(rpm..=2 * rpm));
+    (any::<bool>(), evidence, bounds, (1_u64..60, 0_u64..300)).prop_map(
+        |(enabled, (threshold_percent, factor_percent, window, minimum_samples), (floor, ceiling), probe)| {
+            Retreat {
+                enabled,
+                threshold_percent,
+                factor_percent,
+                window: Duration::from_secs(window),
+                minimum_samples,
+                floor_requests_per_minute: floor,
+                ceiling_requests_per_minute: ceiling,
+                probe_after: Duration::from_secs(probe.0),
+                probe_max: Duration::from_secs(probe.0 + probe.1),
+            }
+        },
+    )
+}
+
 fn any_settings() -> impl Strategy<Value = Settings> {
+    any_limits().prop_flat_map(|settings| {
+        any_retreat(settings.rate.requests_per_minute)
+            .prop_map(move |retreat| Settings { retreat, ..settings.clone() })
+    })
+}
+
+fn any_limits() -> impl Strategy<Value = Settings> {
     let rate = (1_u32..120, 1_u32..60, 1_u64..120, 0_u64..2_000, 0_u64..200);
     (rate, 0_usize..30, any::<bool>(), (0_u8..40, 0_u8..30, 0_u8..30)).prop_map(
         |((rpm, capacity, window, margin, gap), max_depth, pass, (high, normal, low))| {
@@ -49,6 +79,14 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn any_advice() -> impl Strategy<Value = Advice> {
+    (prop::option::of(1_u32..100), 0_u32..4, 0_u64..120).prop_map(|(limit, remaining, reset)| Advice {
+        limit,
+        remaining,
+        reset: Duration::from_secs(reset),
+    })
+}
+
 /// Verdicts pick any attempt that is out, so they come late and in any order.
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -60,6 +98,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         5 => any::<usize>().prop_map(Step::Depart),
         5 => (any::<usize>(), any_outcome()).prop_map(|(pick, outcome)| Step::Settle(pick, outcome)),
         2 => (any::<usize>(), any_outcome()).prop_map(|(pick, outcome)| Step::Return(pick, outcome)),
+        1 => (any::<usize>(), any_advice()).prop_map(|(pick, advice)| Step::Advise(pick, advice)),
     ]
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::super::settings::WhenFull;
-use super::super::{Admission, Decision, Grant, GrantKind, Key, Limiter, Outcome, Priority, Settings};
+use super::super::{
+    Admission, Advice, Decision, Grant, GrantKind, Key, Limiter, Outcome, Priority, Settings,
+};
+use super::law::LawAccount;
 use super::origin;
 
 /// How long after its departure an attempt nobody refused counts as accepted.
@@ -21,6 +24,7 @@ pub(super) enum Step {
     Depart(usize),
     Settle(usize, Outcome),
     Return(usize, Outcome),
+    Advise(usize, Advice),
     Reconfigure(Box<Settings>),
 }
 
@@ -51,6 +55,7 @@ pub(super) struct Model {
     epoch: Option<Instant>,
     wake: Option<Instant>,
     reconfigured: bool,
+    law: LawAccount,
     /// The longest window so far; what left it before a longer one came is nobody's business.
     longest: Duration,
     /// Every grant: who and when.
@@ -75,6 +80,7 @@ impl Model {
             epoch: None,
             wake: None,
             reconfigured: false,
+            law: LawAccount::default(),
             longest: settings.rate.window + settings.rate.window_margin,
             grants: Vec::new(),
         }
@@ -101,8 +107,14 @@ impl Model {
                 self.settle(*pick, *outcome);
             }
             Step::Return(pick, outcome) => self.come_back(*pick, *outcome),
+            Step::Advise(pick, advice) => {
+                if let Some(out) = self.out.get(pick % self.out.len().max(1)) {
+                    self.limiter.advise(out.grant, *advice, self.now);
+                }
+            }
             Step::Reconfigure(settings) => {
                 self.limiter.reconfigure(settings, self.now);
+                self.law.edited(&mut self.limiter, settings, self.now);
                 self.settings = (**settings).clone();
                 self.reconfigured = true;
                 self.longest = self.longest.max(self.span());
@@ -161,7 +173,7 @@ impl Model {
     /// Invariant 2: departures in (t-W-m, t], this one included, stay within the quota.
     fn check_window(&self) {
         let inside = self.inside();
-        let quota = self.settings.rate.window_quota() as usize;
+        let quota = LawAccount::most(&self.settings) as usize;
         assert!(inside <= quota, "{inside} departures in a window for {quota}");
     }
 
@@ -174,6 +186,10 @@ impl Model {
         }
         let out = self.out.swap_remove(pick % self.out.len());
         let pause = self.limiter.settle(out.grant, outcome, self.now);
+        let stale = out.departed.is_none_or(|departed| self.epoch.is_some_and(|epoch| departed < epoch));
+        if stale || !matches!(outcome, Outcome::Accepted | Outcome::RateLimited { .. }) {
+            self.law.taught_nothing(&mut self.limiter, self.now);
+        }
         self.learn(&out, outcome);
         Some((out, pause))
     }
@@ -214,6 +230,7 @@ impl Model {
 
     fn pump(&mut self, start: Instant) {
         self.presume();
+        self.law.look(&mut self.limiter, &self.settings, self.now);
         loop {
             match self.limiter.poll(self.now) {
                 Decision::Grant(request, grant) => self.granted(request, grant, start),
@@ -240,7 +257,8 @@ impl Model {
         assert!(self.last.is_none_or(|last| self.now >= last + gap), "nothing leaves within the minimum gap");
         let inside = self.inside();
         let about_to = self.out.iter().filter(|out| out.departed.is_none()).count();
-        assert!(inside + about_to < self.settings.rate.window_quota() as usize, "the window was full");
+        let limit = self.limiter.snapshot(self.now).window_limit;
+        assert!(inside + about_to < limit as usize, "the window was full");
         self.check_serial_probe();
         self.last = Some(self.now);
         self.grants.push((request, self.now - start));
@@ -255,13 +273,11 @@ impl Model {
         assert_eq!(probes.count(), 0, "two unverified attempts in one episode");
     }
 
-    /// A probe that nobody has refused for a second ends its episode.
+    /// What left after the newest refusal, and nobody has refused for a second, ends the episode.
     fn presume(&mut self) {
-        let Some(episode) = self.episode else { return };
-        let presumed = |out: &Out| out.departed.is_some_and(|departed| self.now >= departed + PRESUMED);
-        let mut probes =
-            self.out.iter().filter(|out| out.order >= episode && out.grant.kind == GrantKind::Paced);
-        if probes.any(presumed) {
+        let (now, epoch) = (self.now, self.epoch);
+        let presumed = |departed| now >= departed + PRESUMED && epoch.is_none_or(|epoch| departed >= epoch);
+        if self.out.iter().filter_map(|out| out.departed).any(presumed) {
             self.episode = None;
         }
     }
@@ -280,10 +296,15 @@ impl Model {
         let now = self.limiter.clock.advance(self.now);
         let forecasts: Vec<_> = (0..50).map(|turns| self.limiter.forecast(turns, now)).collect();
         assert!(forecasts.is_sorted(), "a later turn comes earlier: {forecasts:?}");
+        let learned_over = self.limiter.retreat.free_at(0, now).is_some_and(|at| at <= now);
         let gap_over = self.last.is_none_or(|last| self.now >= last + self.settings.rate.minimum_gap);
         let room = snapshot.window_used < u64::from(snapshot.window_limit);
-        let idle =
-            self.out.is_empty() && snapshot.gate.is_zero() && gap_over && room && snapshot.tokens >= 1.0;
+        let idle = self.out.is_empty()
+            && snapshot.gate.is_zero()
+            && learned_over
+            && gap_over
+            && room
+            && snapshot.tokens >= 1.0;
         assert!(!idle || self.waiting.is_empty(), "somebody waits who could leave: {snapshot:?}");
     }
 
