@@ -242,7 +242,7 @@ impl Quota {
     }
 
     fn attainable(&self, seen: &Seen, elapsed: Duration) -> u64 {
-        let room = self.schedule.room(elapsed - seen.since_first, elapsed, self.options.window);
+        let room = self.schedule.room(elapsed.saturating_sub(seen.since_first), elapsed, self.options.window);
         room.saturating_add(1).saturating_sub(seen.tenant.accepted)
     }
 

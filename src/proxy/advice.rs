@@ -48,6 +48,7 @@ mod tests {
         [(family[0], limit), (family[1], remaining), (family[2], reset)]
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads well in the tables below")]
     fn mk_advice(limit: u32, remaining: u32, reset_millis: u64) -> Option<Advice> {
         Some(Advice { limit: Some(limit), remaining, reset: Duration::from_millis(reset_millis) })
     }

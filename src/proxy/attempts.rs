@@ -4,6 +4,8 @@
 //! answer was relayed, an attempt that the quota, a gateway or a missing connection defeated is
 //! followed by another one from the head of the lane, within the same deadline.
 
+mod workers;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,6 +24,9 @@ use crate::limiter::settings::{Mode, Settings};
 use crate::limiter::{Advice, Outcome};
 use crate::metrics::RetryReason;
 use crate::scheduler::{Departure, Permit, Refused};
+
+pub(super) use workers::await_workers;
+use workers::past_model_gate;
 
 /// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
 /// coming back at once would only be refused again.
@@ -52,23 +57,6 @@ impl Call {
             url: self.url.clone(),
             headers: self.headers.clone(),
             body: Outgoing::buffered(self.body.clone(), Box::new(move || departure.mark())),
-        }
-    }
-
-    /// How long the workers of its model are to be left alone; an error when that is longer than it may wait.
-    fn held_back(
-        &self,
-        shared: &Shared,
-        settings: &Settings,
-        retried: bool,
-    ) -> Result<Option<Duration>, Failure> {
-        let enforced = settings.mode == Mode::Enforce;
-        let model = self.model.as_deref().filter(|_| enforced);
-        match model.and_then(|model| shared.model_gates.closed_for(model)) {
-            Some(pause) if Instant::now() + pause >= self.deadline => {
-                Err(Failure::Busy { pause: Pause::about(pause), retried })
-            }
-            pause => Ok(pause),
         }
     }
 
@@ -126,39 +114,6 @@ impl Resent {
                 }
             }
     }
-}
-
-/// Waits until the workers of the call's model may be asked, before it stands in anybody's way.
-pub(super) async fn await_workers(
-    shared: &Shared,
-    call: &Call,
-    settings: &Settings,
-    exchange: &mut Exchange,
-) -> Result<(), Failure> {
-    while let Some(pause) = call.held_back(shared, settings, false)? {
-        exchange.waits_for(shared.scheduler.pause(pause)).await;
-        if shared.scheduler.is_closed() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Gives the permit to others for as long as the workers of the call's model turned out to be busy meanwhile.
-async fn past_model_gate(
-    shared: &Shared,
-    call: &Call,
-    mut permit: Permit,
-    settings: &Settings,
-    exchange: &mut Exchange,
-) -> Result<Permit, Failure> {
-    while !permit.is_passthrough()
-        && let Some(pause) = call.held_back(shared, settings, exchange.attempted() > 0)?
-    {
-        let next = exchange.waits_for(permit.postpone(pause)).await;
-        permit = next.map_err(|refused| shared.refusal(refused, settings))?;
-    }
-    Ok(permit)
 }
 
 /// Sends `call` until its answer can be relayed, or cannot be had.

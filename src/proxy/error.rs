@@ -132,29 +132,10 @@ impl Failure {
                     "the upstream refused this request for its rate limit, and it cannot be sent again in time",
                 )
             },
-            Self::Overloaded { answer, pause, retried } => Reply {
-                pause: Some(pause),
-                should_retry: retried.then_some(false),
-                upstream: Some(answer),
-                ..Reply::failed(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "server_error",
-                    "upstream_overloaded",
-                    "the upstream's workers for this model are all busy; this is not its rate limit",
-                )
-            },
-            Self::Busy { pause, retried } => Reply {
-                end: End::Refused(RefusalReason::UpstreamUnavailable),
-                pause: Some(pause),
-                should_retry: retried.then_some(false),
-                ..Reply::failed(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "server_error",
-                    "upstream_overloaded",
-                    "the upstream's workers for this model were all busy a moment ago, and pacer will not have asked \
-                     them again in time for this request; this is not its rate limit",
-                )
-            },
+            Self::Overloaded { answer, pause, retried } => {
+                Reply { upstream: Some(answer), ..Reply::overloaded(pause, retried) }
+            }
+            Self::Busy { pause, retried } => Reply::busy(pause, retried),
             Self::Panicked => Reply::failed(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "server_error",

@@ -38,7 +38,7 @@ impl Schedule {
         let mut since = from;
         let ends = self.steps.iter().map(|step| step.at.clamp(from, to)).chain([to.max(from)]);
         for end in ends {
-            nanos += (end - since).as_nanos() * u128::from(self.quota_at(since));
+            nanos += end.saturating_sub(since).as_nanos() * u128::from(self.quota_at(since));
             since = end;
         }
         u64::try_from(nanos / window.as_nanos().max(1)).unwrap_or(u64::MAX)
