@@ -71,8 +71,6 @@ pub struct PolicyView {
     pub generation: Option<i64>,
     /// Why the newest policy is not in force.
     pub rejected: Option<String>,
-    /// What was accepted and is not acted on.
-    pub not_in_force: Vec<String>,
 }
 
 /// The port's handlers. Cheap to clone.

@@ -36,7 +36,7 @@ use crate::sidecar::{Config, Sidecar};
 use call::App;
 use screen::{Screen, Size};
 use tally::Tally;
-use upstream::{StrictUpstream, UpstreamOptions};
+use upstream::{Step, StrictUpstream, UpstreamOptions};
 use view::{AppView, View};
 
 /// What the demonstration is to show.
@@ -46,6 +46,10 @@ pub struct Options {
     pub rpm: u32,
     /// Requests the simulated upstream accepts in any minute.
     pub upstream_rpm: u32,
+    /// When it accepts another number.
+    pub upstream_steps: Vec<Step>,
+    /// Requests a minute that a second client makes on the same key; 0 is no such client.
+    pub tenant_rpm: u32,
     /// How long it runs; `None` is until it is interrupted.
     pub duration: Option<Duration>,
     /// Only the upstream and the sidecar, no workload.
@@ -174,7 +178,6 @@ impl Demo {
         View {
             elapsed: Instant::now().duration_since(self.started),
             duration: self.options.duration,
-            quota: self.options.upstream_rpm,
             upstream: self.upstream.stats(),
             limiter,
             streams_open: metrics.requests.streams_open.get(),
@@ -188,6 +191,8 @@ impl Demo {
 fn upstream_options(options: &Options) -> UpstreamOptions {
     UpstreamOptions {
         quota: options.upstream_rpm,
+        steps: options.upstream_steps.clone(),
+        tenant_rpm: options.tenant_rpm,
         accept_jitter: Duration::from_millis(50),
         latency: Duration::from_millis(300)..Duration::from_millis(1200),
         chunks: 20,
@@ -198,18 +203,24 @@ fn upstream_options(options: &Options) -> UpstreamOptions {
     }
 }
 
-fn config(options: &Options, upstream: &StrictUpstream) -> anyhow::Result<Config> {
+/// What `pacer run --rate-rpm` would do.
+fn settings(options: &Options) -> Settings {
     let mut settings = Settings::default();
     settings.rate.requests_per_minute = options.rpm;
     settings.rate.capacity = options.rpm;
     settings.rate.minimum_gap = Rate::default_gap(options.rpm);
+    settings.retreat.floor_requests_per_minute = (options.rpm / 10).max(1);
+    settings
+}
+
+fn config(options: &Options, upstream: &StrictUpstream) -> anyhow::Result<Config> {
     Ok(Config {
         proxy_addr: (Ipv4Addr::LOCALHOST, options.port).into(),
         // Nobody outside needs to see a demo.
         admin_addr: (Ipv4Addr::LOCALHOST, options.metrics_port).into(),
         provider: "demo".into(),
         key: KeySource::Value(ApiKey::try_from(KEY.to_owned())?),
-        bootstrap: settings,
+        bootstrap: settings(options),
         ..Config::new(upstream.base_url().parse()?)
     })
 }

@@ -4,6 +4,7 @@
 //! Three things are decided in exactly one place each: what an upstream's answer means
 //! (`classify`), what an error looks like (`error`) and what a request counts as (`exchange`).
 
+mod advice;
 mod answer;
 mod attempts;
 mod base;
@@ -18,6 +19,7 @@ mod hop_by_hop;
 mod key;
 mod matching;
 mod model;
+mod model_gates;
 mod relay;
 mod retry_after;
 mod stamp;
@@ -46,6 +48,7 @@ use error::{BodyLimits, Failure};
 use exchange::Closing;
 use forward::{Shared, forward};
 use key::{Key, KeyFile};
+use model_gates::ModelGates;
 use stamp::Outgoing;
 use upstream::{Outbound, Patience, Roots, Upstream};
 
@@ -115,6 +118,7 @@ impl Proxy {
             budget: Budget::new(options.body_budget, metrics.requests.buffered_bytes.clone()),
             scheduler,
             settings,
+            model_gates: ModelGates::default(),
             closing: Closing::default(),
             metrics,
         });

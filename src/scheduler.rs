@@ -30,7 +30,8 @@ use tokio::time::Instant;
 
 pub use permit::{Departure, Permit};
 
-use crate::limiter::{Budget, Priority, Refusal, RefusedBecause, Settings, Snapshot};
+use crate::limiter::{Budget, Priority, Refusal, RefusedBecause, Settings, Snapshot, Transition};
+use crate::metrics::Metrics;
 use shared::Shared;
 
 /// A request for a permit.
@@ -75,6 +76,15 @@ impl Refused {
     }
 }
 
+/// The newest change of the pace's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastTransition {
+    /// What changed, and why.
+    pub transition: Transition,
+    /// When it was noticed: no later than the next event after it.
+    pub at: Instant,
+}
+
 /// Hands out permits. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
@@ -83,18 +93,21 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// A scheduler and the task that wakes its waiters; nothing is granted late unless the task runs.
+    /// Changes of the pace's state are counted in `metrics`.
     pub fn new(
         settings: watch::Receiver<Arc<Settings>>,
+        metrics: Arc<Metrics>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        Self::seeded(settings, RandomState::new().hash_one(()))
+        Self::seeded(settings, metrics, RandomState::new().hash_one(()))
     }
 
     /// The same with a chosen seed for the spread of back-offs, which otherwise differs between sidecars.
     pub fn seeded(
         settings: watch::Receiver<Arc<Settings>>,
+        metrics: Arc<Metrics>,
         seed: u64,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let shared = Arc::new(Shared::new(&settings.borrow(), seed));
+        let shared = Arc::new(Shared::new(&settings.borrow(), seed, metrics));
         (Self { shared: Arc::clone(&shared) }, dispatcher::run(shared, settings))
     }
 
@@ -118,14 +131,29 @@ impl Scheduler {
         self.shared.close();
     }
 
+    /// Waits for `pause`, or until nobody is served any more.
+    pub async fn pause(&self, pause: Duration) {
+        self.shared.pause(pause).await;
+    }
+
+    /// Whether everybody who comes is refused with `Draining`, after [`Scheduler::refuse_waiting`].
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
     /// What is left of the window now.
     pub fn budget(&self) -> Budget {
-        self.shared.read(super::limiter::Limiter::budget)
+        self.shared.read(|state, now| state.limiter().budget(now))
     }
 
     /// What the limiter looks like now.
     pub fn snapshot(&self) -> Snapshot {
-        self.shared.read(super::limiter::Limiter::snapshot)
+        self.shared.read(|state, now| state.limiter().snapshot(now))
+    }
+
+    /// The newest change of the pace's state; `None` before the first.
+    pub fn last_transition(&self) -> Option<LastTransition> {
+        self.shared.read(|state, _| state.last_transition())
     }
 
     /// Whether the task that wakes waiters is running and not stuck. Reads atomics only.

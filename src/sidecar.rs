@@ -70,7 +70,7 @@ impl Sidecar {
         let end_on_drop = drain.shutdown().drop_guard();
         let (feed, follow) = policy::start(config.policy.clone(), config.bootstrap.clone(), metrics.clone())
             .map_err(StartError::Policy)?;
-        let (scheduler, dispatch) = Scheduler::new(feed.settings.clone());
+        let (scheduler, dispatch) = Scheduler::new(feed.settings.clone(), metrics.clone());
         let options = config.proxy_options();
         let (proxy, refresh) =
             Proxy::new(options, scheduler.clone(), feed.settings.clone(), metrics.clone())?;
@@ -232,7 +232,6 @@ fn policy_view(feed: &Feed) -> Box<dyn Fn() -> PolicyView + Send + Sync> {
             namespace: report.namespace.clone(),
             generation: report.generation,
             rejected: report.rejected.clone(),
-            not_in_force: report.not_in_force.clone(),
         }
     })
 }

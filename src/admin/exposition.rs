@@ -8,7 +8,7 @@ use axum::routing::get;
 use http::header::CONTENT_TYPE;
 
 use super::State;
-use crate::limiter::{Priority, Snapshot};
+use crate::limiter::{PaceState, Priority, Snapshot};
 use crate::metrics::Metrics;
 
 /// What Prometheus asks for and older scrapers insist on.
@@ -39,8 +39,21 @@ fn refresh(metrics: &Metrics, snapshot: &Snapshot) {
     queue.window_used.set(gauge(snapshot.window_used));
     queue.window_limit.set(i64::from(snapshot.window_limit));
     queue.gate_seconds.set(snapshot.gate.as_secs_f64());
-    metrics.retreat.effective_rate_rpm.set(f64::from(snapshot.effective_rpm));
-    metrics.retreat.upstream_429_rate.set(snapshot.refusal_ratio);
+    let (retreat, learned) = (&metrics.retreat, &snapshot.learned);
+    retreat.state.set(state(learned.state));
+    retreat.effective_rate_rpm.set(f64::from(snapshot.effective_rpm));
+    retreat.upstream_429_rate.set(snapshot.refusal_ratio);
+    retreat.learned_limit_rpm.set(learned.limit_rpm.map_or(0.0, f64::from));
+    retreat.set_episodes(learned.episodes);
+}
+
+/// Fixed by the product's origin.
+fn state(state: PaceState) -> i64 {
+    match state {
+        PaceState::Normal => 0,
+        PaceState::Retreat => 1,
+        PaceState::Recover => 2,
+    }
 }
 
 fn gauge(count: impl TryInto<i64>) -> i64 {

@@ -30,14 +30,15 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn start() -> Self {
         let (settings, in_force) = watch::channel(Arc::new(Settings::default()));
-        let (scheduler, dispatch) = Scheduler::new(in_force.clone());
+        let metrics = Arc::new(Metrics::new("test"));
+        let (scheduler, dispatch) = Scheduler::new(in_force.clone(), metrics.clone());
         let checks = Arc::new(AtomicU32::new(0));
         let upstream_answers = Arc::new(AtomicBool::new(true));
         let readiness = Arc::new(Readiness::default());
         readiness.set_started();
         let (count, answers) = (checks.clone(), upstream_answers.clone());
         let (admin, check) = Admin::new(Parts {
-            metrics: Arc::new(Metrics::new("test")),
+            metrics,
             scheduler,
             settings: in_force,
             readiness: readiness.clone(),
@@ -77,6 +78,5 @@ fn mk_policy() -> PolicyView {
         namespace: None,
         generation: None,
         rejected: None,
-        not_in_force: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! `/status`: everything at one instant, in JSON, for people and for tests.
 
+mod retreat;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use super::readiness::Unready;
 use super::{PolicyView, State, settings_view};
 use crate::limiter::{Priority, Snapshot};
 use crate::metrics::{Metrics, RefusalReason, RequestStatus};
+use retreat::Retreat;
 
 /// `/status`.
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -58,7 +61,6 @@ struct Policy {
     namespace: Option<String>,
     generation: Option<i64>,
     rejected: Option<String>,
-    not_in_force: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,14 +87,6 @@ struct Queue {
     depth: BTreeMap<&'static str, usize>,
     total: usize,
     limit: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct Retreat {
-    state: &'static str,
-    effective_rpm: u32,
-    base_rpm: u32,
-    upstream_429_rate: f64,
 }
 
 /// Requests that ended.
@@ -135,7 +129,7 @@ async fn status(Shared(state): Shared<Arc<State>>) -> Json<Status> {
         window: Window { used: snapshot.window_used, limit: snapshot.window_limit },
         gate: Gate { closed_seconds: snapshot.gate.as_secs_f64() },
         queue: Queue::from(&snapshot),
-        retreat: Retreat::new(metrics, &snapshot),
+        retreat: Retreat::new(&snapshot, parts.scheduler.last_transition()),
         requests: Requests::from(&**metrics),
         errors: Errors::from(&**metrics),
         in_flight: requests.in_flight.get(),
@@ -154,8 +148,7 @@ fn timestamp() -> String {
 
 impl From<PolicyView> for Policy {
     fn from(view: PolicyView) -> Self {
-        let PolicyView { source, state, since, reason, name, namespace, generation, rejected, not_in_force } =
-            view;
+        let PolicyView { source, state, since, reason, name, namespace, generation, rejected } = view;
         Self {
             source: source.as_str(),
             state: state.as_str(),
@@ -165,7 +158,6 @@ impl From<PolicyView> for Policy {
             namespace,
             generation,
             rejected,
-            not_in_force,
         }
     }
 }
@@ -186,22 +178,6 @@ impl From<&Snapshot> for Queue {
             depth: Priority::ALL.map(Priority::as_str).into_iter().zip(snapshot.depth).collect(),
             total: snapshot.depth.iter().sum(),
             limit: snapshot.queue_limit,
-        }
-    }
-}
-
-impl Retreat {
-    fn new(metrics: &Metrics, snapshot: &Snapshot) -> Self {
-        let state = match metrics.retreat.state.get() {
-            1 => "retreat",
-            2 => "recover",
-            _ => "normal",
-        };
-        Self {
-            state,
-            effective_rpm: snapshot.effective_rpm,
-            base_rpm: snapshot.base_rpm,
-            upstream_429_rate: snapshot.refusal_ratio,
         }
     }
 }

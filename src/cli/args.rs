@@ -7,9 +7,10 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::bootstrap::Bootstrap;
-use super::value::{duration, ip_address, namespace, one_of, policy_name, provider, upstream, whole};
+use super::value::{duration, ip_address, namespace, one_of, policy_name, provider, step, upstream, whole};
 use super::{Demo, Log, Run, Stop, variable};
 use crate::demo;
+use crate::demo::upstream::Step;
 use crate::healthcheck::Question;
 use crate::policy::{Named, Source};
 use crate::proxy::{ApiKey, KeySource, UpstreamBase};
@@ -120,6 +121,12 @@ pub(super) struct DemoArgs {
     /// Requests a minute the simulated upstream takes [default: as --rpm]
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]
     upstream_rpm: Option<u32>,
+    /// From when on it takes another number, such as 24@60s; may be repeated
+    #[arg(long, value_name = "N@TIME", value_parser = step)]
+    upstream_step: Vec<Step>,
+    /// Requests a minute that a second client makes on the same key [default: none]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]
+    tenant_rpm: Option<u32>,
     /// How long it runs, such as 10s, 2m or 1h30m [default: until Ctrl-C]
     #[arg(long, value_parser = duration, allow_hyphen_values = true)]
     duration: Option<Duration>,
@@ -178,6 +185,8 @@ impl DemoArgs {
         let options = demo::Options {
             rpm: self.rpm,
             upstream_rpm: self.upstream_rpm.unwrap_or(self.rpm),
+            upstream_steps: self.upstream_step,
+            tenant_rpm: self.tenant_rpm.unwrap_or(0),
             duration: self.duration,
             no_load: self.no_load,
             port: self.ports.port,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::api;
+use crate::demo::upstream::Step;
 use crate::proxy::{BadBase, UpstreamBase};
 
 /// The value is refused; the text says what is accepted.
@@ -79,6 +80,17 @@ pub(super) fn duration(word: &str) -> Result<Duration, Refused> {
         .ok_or_else(|| Refused::accepted_is("a duration such as 10s, 2m or 1h30m, from 1s to 168h"))
 }
 
+/// `24@60s`: a number of requests a minute and when it begins.
+pub(super) fn step(word: &str) -> Result<Step, Refused> {
+    let parsed = word.split_once('@').and_then(|(quota, at)| {
+        let quota = whole::<u32>(1..=1_000_000)(quota).ok()?;
+        Some(Step { at: duration(at).ok()?, quota })
+    });
+    parsed.ok_or_else(|| {
+        Refused::accepted_is("a whole number from 1 to 1000000, @, and a duration, such as 24@60s or 40@5m")
+    })
+}
+
 fn parse_duration(word: &str) -> Option<Duration> {
     let mut total: u64 = 0;
     let mut rest = word;
@@ -109,6 +121,15 @@ mod tests {
         }
         for word in ["", "10", "s", "1.5h", "-1s", "0s", "169h", "10 s", "10ms", "99999999999999999999h"] {
             assert!(duration(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn steps_are_a_number_and_when_it_begins() {
+        assert_eq!(step("24@60s"), Ok(Step { at: Duration::from_secs(60), quota: 24 }));
+        assert_eq!(step("40@1h30m"), Ok(Step { at: Duration::from_secs(5_400), quota: 40 }));
+        for word in ["", "24", "@60s", "24@", "0@60s", "24@60", "24@0s", "24 @60s", "1000001@60s"] {
+            assert!(step(word).is_err(), "{word}");
         }
     }
 

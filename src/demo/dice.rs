@@ -40,6 +40,12 @@ impl Dice {
         self.below(100) < u64::from(percent)
     }
 
+    /// A time until the next of events that come independently, one every `mean` on average.
+    pub fn until_next(&mut self, mean: Duration) -> Duration {
+        let share = f64::from(u32::try_from(self.below(1 << 24)).unwrap_or(0) + 1) / f64::from(1 << 24);
+        mean.mul_f64(-share.ln())
+    }
+
     /// A time within `range`, to the microsecond; its start when the range is empty.
     pub fn duration(&mut self, range: &Range<Duration>) -> Duration {
         let span = range.end.saturating_sub(range.start);
@@ -70,6 +76,15 @@ mod tests {
         assert!(drawn.iter().all(|time| range.contains(time)));
         let mean = drawn.iter().sum::<Duration>() / 1000;
         assert!((Duration::from_micros(14_500)..Duration::from_micros(15_500)).contains(&mean), "{mean:?}");
+    }
+
+    #[test]
+    fn independent_events_come_as_often_as_asked() {
+        let mut dice = Dice::new(1);
+        let drawn: Vec<_> = (0..1000).map(|_| dice.until_next(Duration::from_secs(4))).collect();
+        let mean = drawn.iter().sum::<Duration>() / 1000;
+        assert!((Duration::from_millis(3_700)..Duration::from_millis(4_300)).contains(&mean), "{mean:?}");
+        assert!(drawn.iter().any(|time| *time > Duration::from_secs(12)), "now and then none comes for long");
     }
 
     #[test]

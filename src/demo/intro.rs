@@ -1,7 +1,7 @@
 //! The first lines: what runs where, and what to try.
 
 use super::Options;
-use super::text::requests;
+use super::text::{clock, requests};
 use super::upstream::StrictUpstream;
 use crate::sidecar::Sidecar;
 
@@ -26,6 +26,14 @@ pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &Stri
         "The sidecar cannot know what was sent before it started, so it begins paced, not with a burst."
             .into(),
     ];
+    let steps = options.upstream_steps.iter();
+    lines.extend(
+        steps.map(|step| format!("            from {} on {} in any minute", clock(step.at), step.quota)),
+    );
+    if options.tenant_rpm > 0 {
+        let tenant = requests(options.tenant_rpm);
+        lines.push(format!("            somebody else on the key makes {tenant} a minute"));
+    }
     if options.no_load {
         lines.extend(to_try(&base));
     }

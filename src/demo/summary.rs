@@ -2,6 +2,7 @@
 
 use super::table;
 use super::text::{clock, percent};
+use super::upstream::Tenant;
 use super::view::{AppView, View};
 
 /// The closing lines.
@@ -34,7 +35,7 @@ fn upstream(view: &View) -> Vec<String> {
     let mut facts = vec![
         format!(
             "upstream     accepted {}, answered 429 to {}; calls in the fullest minute: {}, quota: {}",
-            seen.accepted, seen.refused, seen.max_in_window, view.quota
+            seen.accepted, seen.refused, seen.max_in_window, seen.quota
         ),
         format!(
             "quota used   {}: {} accepted where evenly spaced calls would have had {}",
@@ -43,12 +44,15 @@ fn upstream(view: &View) -> Vec<String> {
             seen.attainable
         ),
     ];
-    if view.limiter.effective_rpm > view.quota {
-        facts.push(format!(
-            "pace         {} a minute is more than the quota: see the 429s",
-            view.limiter.effective_rpm
-        ));
+    if seen.tenant != Tenant::default() {
+        let Tenant { accepted, refused } = seen.tenant;
+        facts.push(format!("other client on the key: accepted {accepted}, answered 429 to {refused}"));
     }
+    facts.push(format!(
+        "pace         {} a minute at the end: {}",
+        view.limiter.effective_rpm,
+        table::learned(&view.limiter)
+    ));
     facts
 }
 
@@ -72,6 +76,7 @@ mod tests {
 Summary after 1:23
   upstream     accepted 55, answered 429 to 0; calls in the fullest minute: 40, quota: 40
   quota used   98.2 %: 55 accepted where evenly spaced calls would have had 56
+  pace         40 a minute at the end: normal, no lower limit learned
   application  429s of the upstream: 0, failures: 0, calls that still waited: 14
   refused      early by the sidecar: 7, each with when to come back
 
@@ -88,10 +93,13 @@ Summary after 1:23
     fn absorbed_429s_are_not_hidden() {
         let mut view = mk_view();
         view.upstream.refused = 9;
-        view.quota = 30;
+        view.upstream.quota = 30;
+        view.upstream.tenant = Tenant { accepted: 8, refused: 1 };
+        view.limiter.learned.limit_rpm = Some(30);
         let text = summary(&view).join("\n");
         assert!(text.contains("answered 429 to 9; calls in the fullest minute: 40, quota: 30"), "{text}");
-        assert!(text.contains("40 a minute is more than the quota"), "{text}");
+        assert!(text.contains("normal, learned limit 30 a minute"), "{text}");
+        assert!(text.contains("other client on the key: accepted 8, answered 429 to 1"), "{text}");
     }
 
     #[test]

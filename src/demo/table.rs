@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::text::{clock, percent, seconds};
+use super::upstream::Tenant;
 use super::view::{Lane, View};
-use crate::limiter::Priority;
+use crate::limiter::{Priority, Snapshot};
 
 /// No line is longer: the width of the smallest usual terminal, less a margin.
 pub(super) const WIDTH: usize = 78;
@@ -18,6 +19,7 @@ pub(super) fn table(view: &View) -> Vec<String> {
     lines.extend(lanes(view));
     lines.push(String::new());
     lines.push(pace(view));
+    lines.push(format!("retreat   {}", learned(&view.limiter)));
     lines.push(upstream(view));
     lines.push(app(view));
     for line in &mut lines {
@@ -56,7 +58,7 @@ pub(super) fn line(view: &View) -> String {
     });
     format!(
         "{:>5}  served {}, refused {}, waiting {} ({}), streams {} | window {}/{}, tokens {:.1} | \
-         upstream accepted {}, 429s {}{seen} | quota used {}",
+         {} a minute, {} | upstream accepted {}, 429s {}{seen} | quota used {}",
         clock(view.elapsed),
         view.served(),
         view.refused(),
@@ -66,10 +68,27 @@ pub(super) fn line(view: &View) -> String {
         view.limiter.window_used,
         view.limiter.window_limit,
         view.limiter.tokens,
+        view.limiter.effective_rpm,
+        learned(&view.limiter),
         view.upstream.accepted,
         view.upstream.refused,
         percent(view.upstream.quota_used()),
     )
+}
+
+/// The state of the pace, and what was learned of the upstream's limit.
+pub(super) fn learned(limiter: &Snapshot) -> String {
+    let learned = &limiter.learned;
+    let limit = match learned.limit_rpm {
+        Some(limit) => format!("learned limit {limit} a minute"),
+        None => "no lower limit learned".into(),
+    };
+    let short = learned.short.iter().flatten();
+    let short = short.map(|(window, requests)| format!("{requests} in {} s", window.as_secs_f64()));
+    let burst = learned.burst.map(|burst| format!("{burst} at once"));
+    let facts: Vec<_> =
+        [learned.state.name().to_owned(), limit].into_iter().chain(short).chain(burst).collect();
+    facts.join(", ")
 }
 
 fn progress(elapsed: Duration, duration: Option<Duration>) -> String {
@@ -103,13 +122,18 @@ fn pace(view: &View) -> String {
 fn upstream(view: &View) -> String {
     let seen = &view.upstream;
     format!(
-        "upstream  accepted {}, 429s {}, fullest minute {} of {}, quota used {}",
+        "upstream  accepted {}, 429s {}, fullest minute {} of {}, quota used {}{}",
         seen.accepted,
         seen.refused,
         seen.max_in_window,
-        view.quota,
+        seen.quota,
         percent(seen.quota_used()),
+        tenant(seen.tenant),
     )
+}
+
+fn tenant(tenant: Tenant) -> String {
+    if tenant == Tenant::default() { String::new() } else { format!(", others {}", tenant.accepted) }
 }
 
 fn app(view: &View) -> String {
@@ -128,6 +152,7 @@ fn app(view: &View) -> String {
 mod tests {
     use super::super::view::tests::mk_view;
     use super::*;
+    use crate::limiter::PaceState;
 
     #[test]
     fn the_table_shows_the_view() {
@@ -141,6 +166,7 @@ normal           13       33         0      21.4 s      42.8 s        22.4 s
 low               0        0         7           -           -             -
 
 sidecar   40 a minute, 0.2 of 40 tokens, window 40 of 40, streams 2
+retreat   normal, no lower limit learned
 upstream  accepted 55, 429s 0, fullest minute 40 of 40, quota used 98.2 %
 app       429s of the upstream 0, failures 0, 12 KiB received";
         assert_eq!(table(&mk_view()).join("\n"), expected);
@@ -168,6 +194,24 @@ app       429s of the upstream 0, failures 0, 12 KiB received";
     }
 
     #[test]
+    fn what_was_learned_is_shown() {
+        let mut view = mk_view();
+        view.limiter.learned.state = PaceState::Recover;
+        view.limiter.learned.limit_rpm = Some(24);
+        view.limiter.learned.short[0] = Some((Duration::from_secs(10), 5));
+        view.limiter.learned.burst = Some(3);
+        let expected = "retreat   recover, learned limit 24 a minute, 5 in 10 s, 3 at once";
+        assert!(table(&view).contains(&expected.to_owned()), "{:?}", table(&view));
+    }
+
+    #[test]
+    fn a_second_client_is_shown_when_there_is_one() {
+        let mut view = mk_view();
+        view.upstream.tenant = Tenant { accepted: 16, refused: 2 };
+        assert!(upstream(&view).ends_with("quota used 98.2 %, others 16"));
+    }
+
+    #[test]
     fn a_closed_gate_is_shown() {
         let mut view = mk_view();
         view.limiter.gate = Duration::from_millis(2500);
@@ -177,7 +221,7 @@ app       429s of the upstream 0, failures 0, 12 KiB received";
     #[test]
     fn the_line_says_the_same_in_one() {
         let expected = " 1:23  served 54, refused 7, waiting 14 (urgent 0, high 1, normal 13, low 0), streams 2 | \
-                        window 40/40, tokens 0.2 | upstream accepted 55, 429s 0, seen by the app 0, \
+                        window 40/40, tokens 0.2 | 40 a minute, normal, no lower limit learned | upstream accepted 55, 429s 0, seen by the app 0, \
                         its failures 0 | quota used 98.2 %";
         assert_eq!(line(&mk_view()), expected);
         let unseen = View { app: None, ..mk_view() };

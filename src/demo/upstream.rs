@@ -11,6 +11,7 @@
 
 mod admission;
 mod answer;
+mod schedule;
 mod server;
 mod window;
 
@@ -25,13 +26,21 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::dice::Dice;
-use window::{QuotaExceeded, RollingCount};
+pub use schedule::Step;
+pub use window::Tenant;
+
+use schedule::Schedule;
+use window::{QuotaExceeded, RollingCount, Seen};
 
 /// How a [`StrictUpstream`] behaves.
 #[derive(Clone, Debug)]
 pub struct UpstreamOptions {
     /// How many requests it accepts in any window, wherever the window starts.
     pub quota: u32,
+    /// When it accepts another number.
+    pub steps: Vec<Step>,
+    /// Requests a minute that a second client makes on the same key, at random times.
+    pub tenant_rpm: u32,
     /// The window of the quota; NVIDIA's is a minute.
     pub window: Duration,
     /// The most time that passes between a request's arrival and its count, evenly spread from 0:
@@ -58,6 +67,8 @@ impl Default for UpstreamOptions {
     fn default() -> Self {
         Self {
             quota: 40,
+            steps: Vec::new(),
+            tenant_rpm: 0,
             window: Duration::from_secs(60),
             accept_jitter: Duration::ZERO,
             latency: Duration::ZERO..Duration::ZERO,
@@ -80,13 +91,18 @@ pub struct UpstreamStats {
     pub refused: u64,
     /// Requests answered 401.
     pub unauthorized: u64,
+    /// What the second client on the key was told.
+    pub tenant: Tenant,
+    /// How many requests it accepts in any window now.
+    pub quota: u32,
     /// Quota used up in the window that ends now.
     pub used: usize,
-    /// The most requests, accepted and refused, that arrived within any one window.
+    /// The most requests, accepted and refused, of both clients, that arrived within any one window.
     pub max_in_window: usize,
     /// Since the first request; zero before it.
     pub since_first: Duration,
-    /// What evenly spaced requests at the full quota would have had accepted since the first, itself included.
+    /// What evenly spaced requests at the full quota would have had accepted since the first, itself included,
+    /// less what the second client had.
     pub attainable: u64,
 }
 
@@ -120,6 +136,7 @@ impl StrictUpstream {
         let quota = Arc::new(Quota::new(options));
         let mut tasks = JoinSet::new();
         tasks.spawn(server::accept(listener, answer::router(Arc::clone(&quota))));
+        tasks.spawn(Arc::clone(&quota).be_called_by_tenant());
         Ok(Self { addr, quota, _tasks: tasks })
     }
 
@@ -141,8 +158,10 @@ impl StrictUpstream {
 
 /// The quota, how it is told, and who was turned away.
 #[derive(Debug)]
-struct Quota {
+pub(super) struct Quota {
     options: UpstreamOptions,
+    schedule: Schedule,
+    started: Instant,
     state: Mutex<State>,
 }
 
@@ -154,50 +173,77 @@ struct State {
 }
 
 impl Quota {
-    fn new(options: UpstreamOptions) -> Self {
+    pub(super) fn new(options: UpstreamOptions) -> Self {
         let count = RollingCount::new(options.quota, options.window, options.refusals_count);
         let state = State { count, dice: Dice::new(options.seed), unauthorized: 0 };
-        Self { options, state: Mutex::new(state) }
+        let schedule = Schedule::new(options.quota, &options.steps);
+        Self { options, schedule, started: Instant::now(), state: Mutex::new(state) }
     }
 
     /// Counts one request, after the jitter; an accepted one gets how long its answer takes.
-    async fn arrive(&self) -> Result<Duration, QuotaExceeded> {
+    pub(super) async fn arrive(&self) -> Result<Duration, QuotaExceeded> {
         let jitter = Duration::ZERO..self.options.accept_jitter;
         let jitter = self.with_state(|state| state.dice.duration(&jitter));
         if !jitter.is_zero() {
             tokio::time::sleep(jitter).await;
         }
         self.with_state(|state| {
-            state.count.arrive(Instant::now())?;
+            let now = self.turn_to_now(state);
+            state.count.arrive(now)?;
             Ok(state.dice.duration(&self.options.latency))
         })
+    }
+
+    /// Makes the second client's requests, for ever.
+    pub(super) async fn be_called_by_tenant(self: Arc<Self>) {
+        if self.options.tenant_rpm == 0 {
+            return;
+        }
+        let every = Duration::from_secs(60) / self.options.tenant_rpm;
+        // A sequence of its own: a second client does not change what the first one meets.
+        let mut dice = Dice::new(self.options.seed).split();
+        loop {
+            tokio::time::sleep(dice.until_next(every)).await;
+            self.with_state(|state| {
+                let now = self.turn_to_now(state);
+                state.count.arrive_from_tenant(now);
+            });
+        }
+    }
+
+    /// Puts the quota of this moment in force.
+    fn turn_to_now(&self, state: &mut State) -> Instant {
+        let now = Instant::now();
+        state.count.set_quota(self.schedule.quota_at(now - self.started));
+        now
     }
 
     fn turn_away(&self) {
         self.with_state(|state| state.unauthorized += 1);
     }
 
-    fn stats(&self) -> UpstreamStats {
+    pub(super) fn stats(&self) -> UpstreamStats {
         self.with_state(|state| {
-            let seen = state.count.seen(Instant::now());
+            let now = self.turn_to_now(state);
+            let seen = state.count.seen(now);
+            let arrived = seen.accepted + seen.refused;
             UpstreamStats {
                 accepted: seen.accepted,
                 refused: seen.refused,
                 unauthorized: state.unauthorized,
+                tenant: seen.tenant,
+                quota: self.schedule.quota_at(now - self.started),
                 used: seen.used,
                 max_in_window: seen.max_in_window,
                 since_first: seen.since_first,
-                attainable: self.attainable(seen.accepted + seen.refused, seen.since_first),
+                attainable: if arrived == 0 { 0 } else { self.attainable(&seen, now - self.started) },
             }
         })
     }
 
-    fn attainable(&self, arrived: u64, since_first: Duration) -> u64 {
-        if arrived == 0 {
-            return 0;
-        }
-        let spaced = since_first.as_nanos() * u128::from(self.options.quota) / self.options.window.as_nanos();
-        u64::try_from(spaced).unwrap_or(u64::MAX).saturating_add(1)
+    fn attainable(&self, seen: &Seen, elapsed: Duration) -> u64 {
+        let room = self.schedule.room(elapsed.saturating_sub(seen.since_first), elapsed, self.options.window);
+        room.saturating_add(1).saturating_sub(seen.tenant.accepted)
     }
 
     /// The clock is read under the lock, so that arrivals are counted in the order of their times.

@@ -14,8 +14,6 @@ pub(super) struct View {
     pub(super) elapsed: Duration,
     /// How long it runs; `None` is until it is interrupted.
     pub(super) duration: Option<Duration>,
-    /// Requests the upstream accepts in any minute.
-    pub(super) quota: u32,
     /// What the upstream counted.
     pub(super) upstream: UpstreamStats,
     /// What the limiter looks like.
@@ -111,6 +109,7 @@ fn lanes(limiter: &Snapshot, ended: impl Fn(Priority) -> Lane) -> [Lane; 4] {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::tally::Answer;
+    use super::super::upstream::Tenant;
     use super::*;
 
     /// A view in the middle of a demo.
@@ -126,11 +125,12 @@ pub(super) mod tests {
         View {
             elapsed: Duration::from_secs(83),
             duration: Some(Duration::from_secs(300)),
-            quota: 40,
             upstream: UpstreamStats {
                 accepted: 55,
                 refused: 0,
                 unauthorized: 0,
+                tenant: Tenant::default(),
+                quota: 40,
                 used: 40,
                 max_in_window: 40,
                 since_first: Duration::from_secs(83),

@@ -63,7 +63,6 @@ impl Publisher {
             namespace: None,
             generation: None,
             rejected: None,
-            not_in_force: not_in_force(&bootstrap),
         };
         metrics.policy.set_source(report.source);
         metrics.policy.set_state(report.state);
@@ -84,13 +83,9 @@ impl Publisher {
         self.report.borrow().state
     }
 
-    /// Says that no policy decides, and what the bootstrap settings ask for in vain.
+    /// Says that no policy decides.
     pub(super) fn announce_bootstrap(&self) {
         info!(source = self.source(), "no policy known: flags and environment decide");
-        // Nobody wrote that, so nobody is warned.
-        for field in &self.report.borrow().not_in_force {
-            info!(field, "accepted, but not in force");
-        }
     }
 
     /// Puts the first policy in force. It replaces settings nobody has seen, so it counts as no change.
@@ -103,22 +98,14 @@ impl Publisher {
     /// Says which policy the sidecar started with.
     pub(super) fn announce(&self, first: &News) {
         self.tell(first);
-        warn_of_what_is_not_in_force(&self.report.borrow().not_in_force);
     }
 
     /// Puts a policy in force.
     pub(super) fn accept(&self, policy: Policy) {
-        let before = self.report.borrow().clone();
         let news = self.put_in_force(policy, PolicyState::Synced, None);
         self.tell(&news);
         if news.settings_differ {
             self.metrics.policy.changes.inc();
-        }
-        let now = self.report.borrow();
-        if (&before.name, &before.namespace, &before.not_in_force)
-            != (&now.name, &now.namespace, &now.not_in_force)
-        {
-            warn_of_what_is_not_in_force(&now.not_in_force);
         }
     }
 
@@ -178,7 +165,6 @@ impl Publisher {
     fn put_in_force(&self, policy: Policy, state: PolicyState, reason: Option<String>) -> News {
         let Policy { source, metadata, settings, ignored } = policy;
         let changes = fields::changes(&self.settings.borrow(), &settings);
-        let not_in_force = not_in_force(&settings);
         // The settings first: the report says that they are decided, and the application is served from then on.
         let settings_differ = self.settings.send_if_modified(|current| replace(current, Arc::new(settings)));
         let report_differs = self.report.send_if_modified(|report| {
@@ -189,7 +175,6 @@ impl Publisher {
             report.namespace = metadata.namespace;
             report.generation = metadata.generation;
             report.rejected = None;
-            report.not_in_force = not_in_force;
             *report != before
         });
         self.metrics.policy.generation.set(metadata.generation.unwrap_or_default());
@@ -241,19 +226,6 @@ fn replace<T: PartialEq>(current: &mut T, new: T) -> bool {
         *current = new;
     }
     differs
-}
-
-/// What settings ask for that this version does not do.
-fn not_in_force(settings: &Settings) -> Vec<String> {
-    let retreat = "spec.retreat.mode: Enabled (this version keeps the pace at \
-                   spec.rate.requestsPerMinute; retreat arrives with a later version)";
-    settings.retreat.enabled.then(|| retreat.to_owned()).into_iter().collect()
-}
-
-fn warn_of_what_is_not_in_force(what: &[String]) {
-    for field in what {
-        warn!(field, "accepted, but not in force");
-    }
 }
 
 #[cfg(test)]

@@ -45,9 +45,6 @@ pub struct Report {
     pub generation: Option<i64>,
     /// Why the newest policy is not in force; `None` when it is.
     pub rejected: Option<String>,
-    /// What the policy in force asks for and this version does not do, like
-    /// `spec.retreat.mode: Enabled (...)`.
-    pub not_in_force: Vec<String>,
 }
 
 impl Report {

@@ -4,10 +4,13 @@
 //! answer was relayed, an attempt that the quota, a gateway or a missing connection defeated is
 //! followed by another one from the head of the lane, within the same deadline.
 
+mod workers;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::advice;
 use super::answer::Answer;
 use super::body::Buffered;
 use super::classify::{self, Meaning};
@@ -17,10 +20,13 @@ use super::forward::{Answered, Shared};
 use super::headers::Pause;
 use super::stamp::Outgoing;
 use super::upstream::{Outbound, Patience, SendError, Url};
-use crate::limiter::Outcome;
 use crate::limiter::settings::{Mode, Settings};
+use crate::limiter::{Advice, Outcome};
 use crate::metrics::RetryReason;
 use crate::scheduler::{Departure, Permit, Refused};
+
+pub(super) use workers::await_workers;
+use workers::past_model_gate;
 
 /// The pause where neither the upstream nor the scheduler names one: the upstream just refused, so
 /// coming back at once would only be refused again.
@@ -38,6 +44,7 @@ pub(super) struct Call {
     pub(super) url: Url,
     pub(super) headers: http::HeaderMap,
     pub(super) body: Buffered,
+    pub(super) model: Option<String>,
     /// When it is pointless to try again.
     pub(super) deadline: Instant,
 }
@@ -118,12 +125,19 @@ pub(super) async fn run(
 ) -> Result<Answered, Failure> {
     let mut resent = Resent::default();
     loop {
-        exchange.attempts();
         let settings = shared.settings();
+        permit = past_model_gate(shared, call, permit, &settings, exchange).await?;
+        exchange.attempts();
         let patience = exchange.patience(&settings);
         let outbound = call.outbound(permit.departure());
         let attempt = try_once(shared, outbound, patience, settings.rate.window, exchange.trace_id()).await;
+        if let Some(advice) = attempt.advice() {
+            permit.advise(advice);
+        }
         let (outcome, again) = attempt.verdict(resent);
+        if let (Outcome::Exhausted { pause }, Some(model)) = (outcome, &call.model) {
+            shared.model_gates.close(model, pause);
+        }
         let again = again.filter(|&reason| {
             resent.may_again(reason, &settings) && !permit.is_passthrough() && call.outlasts(outcome)
         });
@@ -178,6 +192,14 @@ async fn try_once(
 }
 
 impl Attempt {
+    /// What the answer's headers say of the quota, whatever the answer means.
+    fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Answer(answer, _) => advice::advice(&answer.headers),
+            Self::Failed(_) => None,
+        }
+    }
+
     /// What the limiter learns, and why another attempt makes sense if it does.
     fn verdict(&self, resent: Resent) -> (Outcome, Option<RetryReason>) {
         match *self {

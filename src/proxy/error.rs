@@ -44,6 +44,8 @@ pub(super) enum Failure {
     RateLimited { answer: Box<Answer>, pause: Pause },
     /// The upstream's workers were busy to the end.
     Overloaded { answer: Box<Answer>, pause: Pause, retried: bool },
+    /// The workers of the request's model were busy a moment ago, and are asked again only after its deadline.
+    Busy { pause: Pause, retried: bool },
     /// A handler panicked.
     Panicked,
 }
@@ -130,17 +132,10 @@ impl Failure {
                     "the upstream refused this request for its rate limit, and it cannot be sent again in time",
                 )
             },
-            Self::Overloaded { answer, pause, retried } => Reply {
-                pause: Some(pause),
-                should_retry: retried.then_some(false),
-                upstream: Some(answer),
-                ..Reply::failed(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "server_error",
-                    "upstream_overloaded",
-                    "the upstream's workers for this model are all busy; this is not its rate limit",
-                )
-            },
+            Self::Overloaded { answer, pause, retried } => {
+                Reply { upstream: Some(answer), ..Reply::overloaded(pause, retried) }
+            }
+            Self::Busy { pause, retried } => Reply::busy(pause, retried),
             Self::Panicked => Reply::failed(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "server_error",

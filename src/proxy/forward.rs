@@ -1,5 +1,6 @@
 //! The path of one request: read, match, rank, wait, send, relay.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,6 +19,7 @@ use super::error::{BodyLimits, Failure, Refusal};
 use super::exchange::{Closing, Exchange, millis};
 use super::headers::{self, Pace, Pause};
 use super::key::Key;
+use super::model_gates::ModelGates;
 use super::relay::relay;
 use super::stamp::Outgoing;
 use super::upstream::{Outbound, Patience, SendError, Upstream, Url};
@@ -25,7 +27,7 @@ use super::{hop_by_hop, matching, model};
 use crate::limiter::Priority;
 use crate::limiter::settings::{Mode, Settings};
 use crate::metrics::Metrics;
-use crate::scheduler::{Permit, Scheduler, Wanted};
+use crate::scheduler::{Permit, Refused, Scheduler, Wanted};
 
 /// How much of an unknown priority is quoted back.
 const LONGEST_WORD: usize = 32;
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     pub(super) scheduler: Scheduler,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
+    pub(super) model_gates: ModelGates,
     pub(super) closing: Closing,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -90,7 +93,7 @@ async fn answer(
     let came = Came { arrived: exchange.arrived(), whole: Instant::now() };
 
     let settings = shared.settings();
-    let model = model::peek(body.bytes());
+    let model = model::peek(body.bytes()).map(Cow::into_owned);
     exchange.names_model(model.as_deref());
     if !matching::paces_model(&settings.matching, model.as_deref()) {
         exchange.is_unpaced();
@@ -102,9 +105,11 @@ async fn answer(
     let deadline = exchange.patience(&settings).until.map_or(deadline, |until| until.min(deadline));
 
     let wanted = Wanted { priority, arrived: came.whole, deadline };
-    let permit = shared.turn(wanted, &settings, exchange).await?;
     let headers = outbound_headers(head.headers);
-    let call = Call { method: head.method, url, headers, body, deadline };
+    let call = Call { method: head.method, url, headers, body, model, deadline };
+    exchange.queues(priority);
+    attempts::await_workers(shared, &call, &settings, exchange).await?;
+    let permit = shared.turn(wanted, &settings, exchange).await?;
     attempts::run(shared, &call, permit, exchange).await
 }
 
@@ -151,12 +156,9 @@ impl Shared {
         settings: &Settings,
         exchange: &mut Exchange,
     ) -> Result<Permit, Failure> {
-        exchange.queues(wanted.priority);
         self.tell_gate(exchange);
-        let permit = exchange.waits_for(self.scheduler.acquire(wanted)).await.map_err(|refused| {
-            let gate = self.scheduler.snapshot().gate;
-            Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate }))
-        })?;
+        let permit = exchange.waits_for(self.scheduler.acquire(wanted)).await;
+        let permit = permit.map_err(|refused| self.refusal(refused, settings))?;
         if permit.is_passthrough() {
             exchange.passes_through();
         }
@@ -164,6 +166,12 @@ impl Shared {
             exchange.would_have_waited(permit.would_have_waited());
         }
         Ok(permit)
+    }
+
+    /// No permit, and what held it back.
+    pub(super) fn refusal(&self, refused: Refused, settings: &Settings) -> Failure {
+        let gate = self.scheduler.snapshot().gate;
+        Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate }))
     }
 
     /// Tells whoever debugs that it is the upstream this request is about to wait for.

@@ -42,14 +42,19 @@ pub(super) fn retry_after_quota(headers: &HeaderMap, window: Duration) -> Option
     retry_after(headers).or_else(|| reset().map(|reset| reset.min(window).min(LONGEST)))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The value of a header, if it is text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// When a budget that is used up comes back; one that is not known to be used up says nothing.
 fn budget_reset(headers: &HeaderMap, (remaining, reset): (&str, &str)) -> Option<Duration> {
     let left: f64 = text(headers, remaining)?.parse().ok()?;
-    let reset = text(headers, reset).filter(|_| left <= 0.0)?;
+    reset_after(text(headers, reset).filter(|_| left <= 0.0)?, headers)
+}
+
+/// Time until a reset that is told as a duration, as seconds, as a moment since 1970 or as a date.
+pub(super) fn reset_after(reset: &str, headers: &HeaderMap) -> Option<Duration> {
     match reset.parse::<f64>() {
         Ok(at) if at >= EPOCH_MILLIS_FROM => Some(since_epoch(at / 1e3)?.saturating_sub(now_since_epoch())),
         Ok(at) if at >= EPOCH_FROM => Some(since_epoch(at)?.saturating_sub(now_since_epoch())),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::advance;
 
-use super::tests::{mk_settings, mk_wanted};
+use super::tests::{mk_metrics, mk_settings, mk_wanted};
 use super::{Scheduler, Wanted};
 use crate::limiter::{Outcome, Priority, Settings};
 
@@ -88,7 +88,7 @@ async fn client(scheduler: Scheduler, wanted: Wanted, served: Arc<AtomicUsize>) 
 impl World {
     fn new() -> Self {
         let (policy, receiver) = watch::channel(Arc::new(mk_settings()));
-        let (scheduler, dispatcher) = Scheduler::seeded(receiver, 1);
+        let (scheduler, dispatcher) = Scheduler::seeded(receiver, mk_metrics(), 1);
         let served = Arc::new(AtomicUsize::new(0));
         let hour = Duration::from_secs(3600);
         let mut tasks = vec![Task::new(dispatcher)];

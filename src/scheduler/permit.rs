@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Refused;
 use super::shared::Shared;
-use crate::limiter::{Grant, GrantKind, Outcome};
+use crate::limiter::{Advice, Grant, GrantKind, Outcome};
 
 /// The right to send one request once.
 ///
@@ -51,6 +51,11 @@ impl Permit {
         }
     }
 
+    /// The answer to the attempt came with this advice.
+    pub fn advise(&self, advice: Advice) {
+        self.shared.change(|state, now| state.limiter().advise(self.grant, advice, now));
+    }
+
     /// Ends the attempt.
     pub fn settle(mut self, outcome: Outcome) {
         self.end(outcome);
@@ -59,6 +64,17 @@ impl Permit {
     /// Ends the attempt and waits for another one at the head of the lane, with the same deadline.
     pub async fn requeue(mut self, outcome: Outcome) -> Result<Self, Refused> {
         let pause = self.end(outcome);
+        self.come_back(pause).await
+    }
+
+    /// Gives a permit that was not used back, and waits for another one after `pause` at the head of the lane,
+    /// with the same deadline.
+    pub async fn postpone(mut self, pause: Duration) -> Result<Self, Refused> {
+        self.end(Outcome::Unknown);
+        self.come_back(pause).await
+    }
+
+    async fn come_back(self, pause: Duration) -> Result<Self, Refused> {
         self.shared.pause(pause).await;
         let grant = self.grant;
         let entry =

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep};
 
 use super::permit::Permit;
 use super::ticket::{Entry, Ticket};
-use super::{Refused, Wanted};
-use crate::limiter::{Admission, Decision, Grant, Key, Limiter, Refusal, Settings};
+use super::{LastTransition, Refused, Wanted};
+use crate::limiter::{Admission, Decision, Grant, Key, Limiter, Refusal, Settings, Transition};
+use crate::metrics::Metrics;
 
 /// A task that has not beaten for so long is stuck: it beats every few seconds.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -47,6 +48,14 @@ pub(super) struct State {
     phase: Phase,
     /// When the task will wake by itself; `None` is never.
     armed: Option<StdInstant>,
+    last_transition: Option<LastTransition>,
+}
+
+/// What is to be told once the mutex is free.
+#[derive(Debug)]
+struct Due {
+    mail: Vec<Mail>,
+    transitions: Vec<Transition>,
 }
 
 impl State {
@@ -78,8 +87,26 @@ impl State {
         }
     }
 
-    /// Does all that can be done now; returns the answers and when there is something to do next.
-    fn drive(&mut self, now: StdInstant) -> (Vec<Mail>, Option<StdInstant>) {
+    pub(super) fn last_transition(&self) -> Option<LastTransition> {
+        self.last_transition
+    }
+
+    /// Does all that can be done now; returns what is to be told and when there is something to do next.
+    fn drive(&mut self, now: StdInstant) -> (Due, Option<StdInstant>) {
+        let (mail, next) = self.decide(now);
+        (Due { mail, transitions: self.transitions(now) }, next)
+    }
+
+    /// What the pace did since it was last asked.
+    fn transitions(&mut self, now: StdInstant) -> Vec<Transition> {
+        let transitions: Vec<_> = std::iter::from_fn(|| self.limiter.next_transition()).collect();
+        if let Some(&transition) = transitions.last() {
+            self.last_transition = Some(LastTransition { transition, at: Instant::from_std(now) });
+        }
+        transitions
+    }
+
+    fn decide(&mut self, now: StdInstant) -> (Vec<Mail>, Option<StdInstant>) {
         let mut mail = Vec::new();
         while self.phase == Phase::Closed
             && let Some((answer, priority)) = self.limiter.evict()
@@ -104,21 +131,23 @@ pub(super) struct Shared {
     closing: Notify,
     alive: AtomicBool,
     started: Instant,
+    metrics: Arc<Metrics>,
     /// Milliseconds from `started` to the task's last beat.
     last_beat: AtomicU64,
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, seed: u64) -> Self {
+    pub(super) fn new(settings: &Settings, seed: u64, metrics: Arc<Metrics>) -> Self {
         let started = Instant::now();
         let limiter = Limiter::new(settings, seed, started.into_std());
-        let state = State { limiter, phase: Phase::Open, armed: None };
+        let state = State { limiter, phase: Phase::Open, armed: None, last_transition: None };
         Self {
             state: Mutex::new(state),
             wake: Notify::new(),
             closing: Notify::new(),
             alive: AtomicBool::new(true),
             started,
+            metrics,
             last_beat: AtomicU64::new(0),
         }
     }
@@ -126,31 +155,31 @@ impl Shared {
     /// Changes the state, does what can be done then, and delivers the answers once the mutex is free.
     pub(super) fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, StdInstant) -> T) -> T {
         let now = Instant::now().into_std();
-        let (result, mail, sooner) = {
+        let (result, due, sooner) = {
             let mut state = self.lock();
             let result = change(&mut state, now);
-            let (mail, next) = state.drive(now);
+            let (due, next) = state.drive(now);
             let sooner = next.filter(|next| state.armed.is_none_or(|armed| *next < armed));
             state.armed = sooner.or(state.armed);
-            (result, mail, sooner)
+            (result, due, sooner)
         };
         if sooner.is_some() {
             self.wake.notify_one();
         }
-        self.deliver(mail);
+        self.deliver(due);
         result
     }
 
     /// Does what can be done now and returns when to call again, unless [`Shared::woken`] says earlier.
     pub(super) fn arm(self: &Arc<Self>) -> Option<Instant> {
         let now = Instant::now().into_std();
-        let (mail, next) = {
+        let (due, next) = {
             let mut state = self.lock();
-            let (mail, next) = state.drive(now);
+            let (due, next) = state.drive(now);
             state.armed = next;
-            (mail, next)
+            (due, next)
         };
-        self.deliver(mail);
+        self.deliver(due);
         next.map(Instant::from_std)
     }
 
@@ -165,11 +194,15 @@ impl Shared {
         self.closing.notify_waiters();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().phase == Phase::Closed
+    }
+
     /// Waits for `pause`, or until nobody is served any more.
     pub(super) async fn pause(&self, pause: Duration) {
         let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
-        if pause.is_zero() || self.lock().phase == Phase::Closed {
+        if pause.is_zero() || self.is_closed() {
             return;
         }
         tokio::select! {
@@ -178,10 +211,16 @@ impl Shared {
         }
     }
 
-    /// Looks without changing anything.
-    pub(super) fn read<T>(&self, look: impl FnOnce(&mut Limiter<Answer>, StdInstant) -> T) -> T {
+    /// Looks without letting anybody leave. Time passes, so the pace may have changed all the same.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&mut State, StdInstant) -> T) -> T {
         let now = Instant::now().into_std();
-        look(&mut self.lock().limiter, now)
+        let (seen, transitions) = {
+            let mut state = self.lock();
+            let seen = look(&mut state, now);
+            (seen, state.transitions(now))
+        };
+        self.tell(&transitions);
+        seen
     }
 
     /// Lets a request in: with a permit, with a ticket to wait with, or not at all.
@@ -220,11 +259,28 @@ impl Shared {
         self.alive.store(false, Ordering::Relaxed);
     }
 
-    fn deliver(self: &Arc<Self>, mail: Vec<Mail>) {
+    fn deliver(self: &Arc<Self>, Due { mail, transitions }: Due) {
+        self.tell(&transitions);
         for Mail { answer: Answer { to, arrived }, verdict } in mail {
             let verdict = verdict.map(|grant| Permit::new(Arc::clone(self), grant, arrived));
             // If nobody listens any more, the permit comes back and puts its place back as it drops.
             drop(to.send(verdict));
+        }
+    }
+
+    /// Logs and counts what the pace did.
+    fn tell(&self, transitions: &[Transition]) {
+        for transition in transitions {
+            self.metrics.retreat.count(transition);
+            tracing::info!(
+                target: "pacer::scheduler",
+                cause = transition.cause.name(),
+                from = transition.from.name(),
+                to = transition.to.name(),
+                requests_per_minute_before = transition.from_rpm,
+                requests_per_minute = transition.to_rpm,
+                "the pace changed its state",
+            );
         }
     }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, advance, sleep};
 use super::{Permit, Refused, Scheduler, Wanted};
 use crate::limiter::settings::{Mode, WhenFull};
 use crate::limiter::{Outcome, Priority, RefusedBecause, Settings};
+use crate::metrics::Metrics;
 
 /// One request a second, one at a time, no margin.
 pub(super) fn mk_settings() -> Settings {
@@ -29,9 +30,13 @@ fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) ->
     tokio::spawn(future)
 }
 
+pub(super) fn mk_metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new("test"))
+}
+
 fn start(settings: Settings) -> (Scheduler, watch::Sender<Arc<Settings>>) {
     let (sender, receiver) = watch::channel(Arc::new(settings));
-    let (scheduler, task) = Scheduler::seeded(receiver, 1);
+    let (scheduler, task) = Scheduler::seeded(receiver, mk_metrics(), 1);
     spawn(task);
     (scheduler, sender)
 }

@@ -15,6 +15,7 @@ mod policy_table;
 mod proxy_body;
 mod proxy_contract;
 mod proxy_log;
+mod proxy_pace;
 mod proxy_pass;
 mod proxy_queue;
 mod proxy_retry;

@@ -111,7 +111,6 @@ async fn a_changed_file_is_in_force_within_a_second() {
         namespace: Some("team-a".into()),
         generation: Some(2),
         rejected: None,
-        not_in_force: Vec::new(),
     };
     assert_eq!(report, expected);
     assert_eq!(file.metric("sidecar_policy_generation"), "2");
@@ -268,8 +267,6 @@ async fn without_a_policy_the_bootstrap_settings_stay_and_the_feed_stays_open() 
     let (mut feed, follow) = policy::start(Source::Environment, bootstrap.clone(), metrics).unwrap();
     let report = feed.report.borrow().clone();
     assert_eq!((report.source, &report.name), (PolicySource::Environment, &None));
-    assert_eq!(report.not_in_force.len(), 1);
-    assert!(report.not_in_force[0].starts_with("spec.retreat.mode: Enabled ("), "{report:?}");
 
     let changed = async { feed.settings.changed().await };
     let waited = tokio::time::timeout(Duration::from_secs(3600), async {
@@ -281,7 +278,7 @@ async fn without_a_policy_the_bootstrap_settings_stay_and_the_feed_stays_open() 
     assert!(waited.await.is_err(), "neither a change nor a closed channel");
     assert_eq!(**feed.settings.borrow(), bootstrap);
     assert!(log.lines("WARN").is_empty(), "nobody wrote a policy that asks for anything");
-    assert!(log.lines("INFO").iter().any(|line| line.contains("spec.retreat.mode: Enabled")));
+    assert!(log.lines("INFO").iter().any(|line| line.contains("flags and environment decide")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,34 +303,6 @@ async fn every_change_is_one_line_from_what_to_what_and_every_refusal_another() 
     let lines = log.take();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains(" WARN ") && lines[0].contains("requestsPerMinute is 0"), "{lines:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_in_force_is_warned_of_once_a_policy() {
-    let (log, _guard) = Log::capture();
-    let enabled =
-        |generation, name| policy(40, generation).replace("Disabled", "Enabled").replace("nvidia", name);
-    let mut file = Followed::start(&enabled(1, "nvidia"));
-    assert_eq!(file.feed.report.borrow().not_in_force.len(), 1);
-    assert_eq!(log.lines("WARN").len(), 1);
-    file.write(&enabled(2, "nvidia"));
-    file.reported().await;
-    assert_eq!(log.lines("WARN").len(), 1, "the same policy, edited");
-    file.write(&enabled(2, "other"));
-    file.reported().await;
-    assert_eq!(log.lines("WARN").len(), 2, "another policy");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_in_force_by_default_is_warned_of_too() {
-    let (log, _guard) = Log::capture();
-    Followed::start(
-        "{apiVersion: pacer.dev/v1alpha1, kind: RateLimitPolicy, metadata: {name: x}, \
-         spec: {rate: {requestsPerMinute: 40}}}",
-    );
-    let warnings = log.lines("WARN");
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("spec.retreat.mode: Enabled"), "{warnings:?}");
 }
 
 #[tokio::test(start_paused = true)]

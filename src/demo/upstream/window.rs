@@ -22,14 +22,24 @@ pub(super) struct RollingCount {
     first: Option<Instant>,
     accepted: u64,
     refused: u64,
+    tenant: Tenant,
     max_in_window: usize,
 }
 
 /// The quota is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct QuotaExceeded {
+pub(in crate::demo) struct QuotaExceeded {
     /// Until one more is accepted, if nothing else arrives.
     pub(super) retry_after: Duration,
+}
+
+/// What a second client on the same key was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its requests within the quota.
+    pub accepted: u64,
+    /// Its requests answered 429.
+    pub refused: u64,
 }
 
 /// What a [`RollingCount`] has seen.
@@ -37,6 +47,7 @@ pub(super) struct QuotaExceeded {
 pub(super) struct Seen {
     pub(super) accepted: u64,
     pub(super) refused: u64,
+    pub(super) tenant: Tenant,
     pub(super) used: usize,
     pub(super) max_in_window: usize,
     pub(super) since_first: Duration,
@@ -53,22 +64,40 @@ impl RollingCount {
             first: None,
             accepted: 0,
             refused: 0,
+            tenant: Tenant::default(),
             max_in_window: 0,
         }
     }
 
+    /// From now on so many are accepted in any window; who was accepted before stays so.
+    pub(super) fn set_quota(&mut self, quota: u32) {
+        self.quota = quota;
+    }
+
     /// Judges a request that arrives `now`, which must not lie before the last one.
     pub(super) fn arrive(&mut self, now: Instant) -> Result<(), QuotaExceeded> {
-        self.forget(now);
         self.first.get_or_insert(now);
+        let verdict = self.judge(now);
+        self.accepted += u64::from(verdict.is_ok());
+        self.refused += u64::from(verdict.is_err());
+        verdict
+    }
+
+    /// Judges a request of the second client in the same way.
+    pub(super) fn arrive_from_tenant(&mut self, now: Instant) {
+        let accepted = self.judge(now).is_ok();
+        self.tenant.accepted += u64::from(accepted);
+        self.tenant.refused += u64::from(!accepted);
+    }
+
+    fn judge(&mut self, now: Instant) -> Result<(), QuotaExceeded> {
+        self.forget(now);
         let accepted = self.counting < usize::try_from(self.quota).unwrap_or(usize::MAX);
         let verdict =
             if accepted { Ok(()) } else { Err(QuotaExceeded { retry_after: self.retry_after(now) }) };
         let counts = accepted || self.refusals_count;
         self.recent.push_back((now, counts));
         self.counting += usize::from(counts);
-        self.accepted += u64::from(accepted);
-        self.refused += u64::from(!accepted);
         self.max_in_window = self.max_in_window.max(self.recent.len());
         verdict
     }
@@ -78,6 +107,7 @@ impl RollingCount {
         Seen {
             accepted: self.accepted,
             refused: self.refused,
+            tenant: self.tenant,
             used: self.counting,
             max_in_window: self.max_in_window,
             since_first: self.first.map_or(Duration::ZERO, |first| now.saturating_duration_since(first)),
@@ -153,6 +183,31 @@ mod tests {
         }
         assert!(lenient.arrive(start + WINDOW).is_ok());
         assert!(strict.arrive(start + WINDOW).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_client_uses_the_same_quota_up_and_is_counted_apart() {
+        let (mut count, start) = mk_count(2);
+        for _ in 0..2 {
+            count.arrive_from_tenant(start);
+            let _ = count.arrive(start);
+        }
+        count.arrive_from_tenant(start);
+        let seen = count.seen(start);
+        assert_eq!((seen.accepted, seen.refused), (1, 1));
+        assert_eq!((seen.tenant, seen.used), (Tenant { accepted: 1, refused: 2 }, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lower_quota_accepts_nothing_until_the_window_has_room() {
+        let (mut count, start) = mk_count(2);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(count.arrive(at(0)).is_ok() && count.arrive(at(10)).is_ok());
+        count.set_quota(1);
+        assert!(count.arrive(at(60)).is_err(), "10 is still in the window");
+        assert!(count.arrive(at(70)).is_ok());
+        count.set_quota(2);
+        assert!(count.arrive(at(70)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -62,6 +62,32 @@ impl Reply {
         }
     }
 
+    /// The workers of one model were all busy.
+    pub(super) fn overloaded(pause: Pause, retried: bool) -> Self {
+        Self {
+            pause: Some(pause),
+            should_retry: retried.then_some(false),
+            ..Self::failed(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "server_error",
+                "upstream_overloaded",
+                "the upstream's workers for this model are all busy; this is not its rate limit",
+            )
+        }
+    }
+
+    /// They were, and are not asked again before it is too late.
+    pub(super) fn busy(pause: Pause, retried: bool) -> Self {
+        Self {
+            end: End::Refused(RefusalReason::UpstreamUnavailable),
+            message:
+                "the upstream's workers for this model were all busy a moment ago, and pacer will not have \
+                      asked them again in time for this request; this is not its rate limit"
+                    .into(),
+            ..Self::overloaded(pause, retried)
+        }
+    }
+
     pub(super) fn into_response(mut self, pace: Option<Pace>) -> Response<Body> {
         let (mut headers, body) = match self.upstream.take() {
             Some(answer) => self.with_upstream(*answer),

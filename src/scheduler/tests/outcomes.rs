@@ -144,3 +144,52 @@ async fn a_departure_in_the_moment_the_client_leaves_is_charged() {
     departure.mark();
     assert_eq!(scheduler.snapshot().window_used, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_postponed_permit_is_charged_once_and_comes_back_after_its_pause() {
+    let (scheduler, _policy) = start(mk_settings());
+    let before = Instant::now();
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let again = permit.postpone(Duration::from_secs(9)).await.unwrap();
+    assert!(Instant::now() - before >= Duration::from_secs(9));
+    again.departure().mark();
+    again.settle(Outcome::Accepted);
+    let snapshot = scheduler.snapshot();
+    assert_eq!((snapshot.unsettled, snapshot.window_used), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_permit_is_postponed_others_leave_in_its_place() {
+    let (scheduler, _policy) = start(mk_settings());
+    let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    let postponed = permit.postpone(Duration::from_secs(9));
+    let other = send(&scheduler, mk_patient(Priority::Normal));
+    tokio::select! {
+        biased;
+        _ = postponed => panic!("nine seconds were asked for"),
+        waited = other => assert!(waited.unwrap() < Duration::from_secs(2)),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transition_is_counted_and_remembered_with_its_time() {
+    let (sender, receiver) = watch::channel(Arc::new(mk_settings()));
+    let metrics = mk_metrics();
+    let (scheduler, task) = Scheduler::seeded(receiver, Arc::clone(&metrics), 1);
+    spawn(task);
+    assert_eq!(scheduler.last_transition(), None);
+    let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    let last = scheduler.last_transition().unwrap();
+    assert!(last.at <= Instant::now());
+    let counted = format!(
+        "sidecar_retreat_transitions_total{{cause=\"{}\",from=\"{}\",to=\"{}\"}} 1\n",
+        last.transition.cause.name(),
+        last.transition.from.name(),
+        last.transition.to.name()
+    );
+    assert!(metrics.render().contains(&counted), "{counted}");
+    drop((permit, sender));
+}

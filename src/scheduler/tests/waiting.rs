@@ -158,7 +158,7 @@ async fn draining_serves_who_waits_and_refuses_who_comes_until_waiting_is_over_t
 #[tokio::test(start_paused = true)]
 async fn the_task_tells_when_it_is_gone() {
     let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
-    let (scheduler, task) = Scheduler::new(receiver);
+    let (scheduler, task) = Scheduler::new(receiver, mk_metrics());
     let task = spawn(task);
     assert!(scheduler.is_alive());
     task.abort();
@@ -191,7 +191,7 @@ async fn a_thousand_waiting_and_leaving_at_random_times_leave_nothing_behind() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_does_nothing_is_alive_and_one_that_is_stuck_is_not() {
     let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
-    let (scheduler, task) = Scheduler::seeded(receiver, 1);
+    let (scheduler, task) = Scheduler::seeded(receiver, mk_metrics(), 1);
     let mut task = Box::pin(task);
     assert!(tokio::time::timeout(Duration::from_secs(3600), &mut task).await.is_err());
     assert!(scheduler.is_alive());

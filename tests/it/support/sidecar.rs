@@ -52,7 +52,7 @@ impl Builder {
         logs::watch();
         let metrics = Arc::new(Metrics::new("test"));
         let (sender, settings) = watch::channel(Arc::new(self.settings));
-        let (scheduler, dispatch) = Scheduler::new(settings.clone());
+        let (scheduler, dispatch) = Scheduler::new(settings.clone(), Arc::clone(&metrics));
         let (proxy, upkeep) =
             Proxy::new(self.options, scheduler.clone(), settings, Arc::clone(&metrics)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
