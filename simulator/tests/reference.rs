@@ -1,12 +1,12 @@
 //! The simulator beside the one whose figures the rate control was designed with: Pacer without
 //! `retreat` must do there and here the same.
 //!
-//! The reference was told to start cold, as the limiter does, and to use no `x-ratelimit-*` headers. What
-//! is left are other random numbers.
+//! The reference was told to start cold, as the limiter does. What is left are other random numbers.
 
 use pacer_simulator::{Figures, Law, scenario};
 
-/// Scenario, utilisation, 429s for 1000 attempts, the most in a minute; 5 seeds.
+/// Scenario, utilisation, 429s for 1000 attempts, the most in a minute; 5 seeds, and 20 for the two upstreams
+/// that send `x-ratelimit-*` headers, B6 and D8, since few refusals are left there to average.
 const REFERENCE: [(&str, f64, f64, usize); 36] = [
     ("A1", 0.992, 0.0, 40),
     ("A2", 0.992, 0.0, 40),
@@ -22,7 +22,7 @@ const REFERENCE: [(&str, f64, f64, usize); 36] = [
     ("B3", 1.008, 132.1, 40),
     ("B4", 0.990, 11.9, 40),
     ("B5", 0.991, 12.2, 40),
-    ("B6", 0.992, 12.2, 40),
+    ("B6", 0.992, 6.7, 40),
     ("B7", 0.964, 55.3, 40),
     ("B8", 0.919, 64.7, 40),
     ("C1", 0.916, 227.6, 27),
@@ -35,7 +35,7 @@ const REFERENCE: [(&str, f64, f64, usize); 36] = [
     ("D5", 1.008, 112.3, 40),
     ("D6", 1.004, 33.5, 40),
     ("D7", 1.005, 132.3, 40),
-    ("D8", 1.006, 33.6, 40),
+    ("D8", 1.006, 31.2, 40),
     ("E1", 0.989, 13.5, 40),
     ("E2", 0.992, 4.8, 40),
     ("E3", 0.971, 0.0, 40),

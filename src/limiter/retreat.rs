@@ -33,7 +33,7 @@ pub use transition::{Cause, PaceState, Transition};
 use super::clock::Nanos;
 use super::settings::Settings;
 use super::snapshot::Learned;
-use advice::Headers;
+use advice::{Headers, Told};
 use doubt::Doubt;
 use episode::Episode;
 use history::{Counts, History, Scale};
@@ -214,8 +214,7 @@ impl Retreat {
     /// The answer to a departure came with this advice. `spread` is drawn from [`ADVICE_SPREAD`].
     pub(super) fn advised(&mut self, sent: &Sent, advice: Advice, spread: Nanos, now: Nanos) {
         let since = self.history.next_serial() - sent.serial - 1;
-        let (window, verify) = (self.rules.window, self.rules.enabled);
-        self.headers.told(advice, sent.at, since, window, spread, verify, now);
+        self.headers.told(Told { advice, departed: sent.at, since, spread }, &self.rules, now);
     }
 
     /// A departure ended without telling anything about the quota.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::super::clock::{Nanos, nanos};
-use super::rules::{BACKOFF, SECOND};
+use super::rules::{BACKOFF, Rules, SECOND};
 
 /// How long the outcome of a look behind the wall is believed.
 const BELIEVED: Nanos = 600 * SECOND;
@@ -23,6 +23,18 @@ pub struct Advice {
     pub remaining: u32,
     /// Time until the limit is whole again.
     pub reset: Duration,
+}
+
+/// Advice, and the departure whose answer carried it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) advice: Advice,
+    /// When that left.
+    pub(super) departed: Nanos,
+    /// How many have left after it.
+    pub(super) since: u64,
+    /// Drawn from [`SPREAD`].
+    pub(super) spread: Nanos,
 }
 
 /// What was said last, and what came of it.
@@ -42,17 +54,10 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    /// The answer to a departure at `departed` with `since` others after it said this.
-    pub(super) fn told(
-        &mut self,
-        advice: Advice,
-        departed: Nanos,
-        since: u64,
-        window: Nanos,
-        spread: Nanos,
-        verify: bool,
-        now: Nanos,
-    ) {
+    /// Takes advice, unless the answer to a later departure has said something newer.
+    pub(super) fn told(&mut self, told: Told, rules: &Rules, now: Nanos) {
+        let Told { advice, departed, since, spread } = told;
+        let (window, verify) = (rules.window, rules.enabled);
         if verify && departed < self.newest {
             return;
         }

@@ -235,7 +235,7 @@ mod tests {
         history.prune(59 * SECOND);
         assert_eq!(history.counts(), Counts([1, 2, 3, 3, 4, 5, 5]));
         history.prune(60 * SECOND);
-        assert_eq!(history.counts(), Counts([1, 2, 2, 3, 4, 4, 4]), "what is a whole scale old has left");
+        assert_eq!(history.counts(), Counts([1, 2, 3, 3, 4, 4, 4]), "what is a whole scale old has left");
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
         let mut history = mk_history(&[0, 1, 2]);
         history.refuse(1);
         history.rescale(120 * SECOND);
-        history.prune(9 * SECOND);
+        history.prune(10 * SECOND);
         assert_eq!(history.counts(), Counts([1, 2, 2, 2, 2, 2, 3]));
         assert_eq!(history.record(10 * SECOND), 3);
     }

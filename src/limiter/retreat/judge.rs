@@ -8,6 +8,16 @@ use super::rules::{CHEAP, Milli, ONE, Rules, UNEXPLAINED, UNEXPLAINED_CUT};
 use super::suspicion::Circumstances;
 use super::{Burst, Cause, PaceState, Retreat, Sent, Share};
 
+/// What an episode is judged by.
+struct Evidence {
+    /// The limit that episodes agree on.
+    believed: Option<(Scale, u32)>,
+    /// The pace, or the higher one that a limit that was none held back.
+    base: Milli,
+    /// How often refusals came.
+    share: Share,
+}
+
 impl Retreat {
     /// The first departure after the refusals was served: the episode is judged, once.
     pub(super) fn judge(&mut self, episode: &Episode, served: &Sent, share: Share, now: Nanos) {
@@ -19,7 +29,7 @@ impl Retreat {
         };
         let believed = self.suspicions.judge(episode, &served.counts, circumstances);
         let base = self.pace.sends().max(undone.unwrap_or(0));
-        let (cause, rules) = (self.sentence(episode, believed, base, share, now), self.rules);
+        let cause = self.sentence(episode, &Evidence { believed, base, share }, now);
         if let Some(found) = Cause::ALL.iter().position(|each| *each == cause)
             && let Some(count) = self.found.get_mut(found)
         {
@@ -28,7 +38,7 @@ impl Retreat {
         let unmoved = matches!(cause, Cause::Burst | Cause::ShortLimit | Cause::Passing);
         if unmoved && base > self.pace.sends() {
             self.rise_to(Cause::Doubt, base, now);
-        } else if unmoved && self.pace.state() == PaceState::Retreat && self.pace.sends() >= rules.base {
+        } else if unmoved && self.pace.state() == PaceState::Retreat && self.pace.sends() >= self.rules.base {
             self.rise_to(Cause::Served, base, now);
         }
     }
@@ -60,14 +70,8 @@ impl Retreat {
     }
 
     /// What the episode meant, the first that holds, with what follows from it.
-    fn sentence(
-        &mut self,
-        episode: &Episode,
-        believed: Option<(Scale, u32)>,
-        base: Milli,
-        share: Share,
-        now: Nanos,
-    ) -> Cause {
+    fn sentence(&mut self, episode: &Episode, evidence: &Evidence, now: Nanos) -> Cause {
+        let Evidence { believed, base, share } = *evidence;
         if self.short.refused(episode, &self.rules, now) {
             return Cause::Passing;
         }
