@@ -19,6 +19,7 @@ use tokio::time::advance;
 use super::tests::{mk_metrics, mk_settings, mk_wanted};
 use super::{Scheduler, Wanted};
 use crate::limiter::{Outcome, Priority, Settings};
+use crate::metrics::Metrics;
 
 /// Longest prefix explored.
 const DEPTH: usize = 8;
@@ -86,9 +87,9 @@ async fn client(scheduler: Scheduler, wanted: Wanted, served: Arc<AtomicUsize>) 
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(metrics: &Arc<Metrics>) -> Self {
         let (policy, receiver) = watch::channel(Arc::new(mk_settings()));
-        let (scheduler, dispatcher) = Scheduler::seeded(receiver, mk_metrics(), 1);
+        let (scheduler, dispatcher) = Scheduler::seeded(receiver, Arc::clone(metrics), 1);
         let served = Arc::new(AtomicUsize::new(0));
         let hour = Duration::from_secs(3600);
         let mut tasks = vec![Task::new(dispatcher)];
@@ -147,10 +148,11 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn no_interleaving_of_enqueue_cancel_wake_and_reconfigure_loses_a_wake_up() {
+    let metrics = mk_metrics();
     let mut prefixes = vec![Vec::new()];
     let mut explored = 0;
     while let Some(prefix) = prefixes.pop() {
-        let mut world = World::new();
+        let mut world = World::new(&metrics);
         for action in &prefix {
             world.apply(*action).await;
         }
@@ -166,7 +168,7 @@ async fn no_interleaving_of_enqueue_cancel_wake_and_reconfigure_loses_a_wake_up(
 
 #[tokio::test(start_paused = true)]
 async fn a_task_whose_settings_have_ended_goes_back_to_sleep() {
-    let World { policy, mut tasks, .. } = World::new();
+    let World { policy, mut tasks, .. } = World::new(&mk_metrics());
     drop(policy);
     tasks.truncate(1);
     tasks[0].poll();
