@@ -259,9 +259,15 @@ impl Retreat {
 
     /// What was learned.
     pub(super) fn learned(&self, now: Nanos) -> Learned {
+        let agreed = || self.suspicions.agreed(now).map(|count| u64::from(count) * ONE);
         Learned {
             state: self.pace.state(),
-            limit_rpm: self.pace.limit().map(|limit| self.rpm(limit)),
+            limit_rpm: self
+                .pace
+                .limit()
+                .or(self.pace.probing_from())
+                .or_else(agreed)
+                .map(|limit| self.rpm(limit)),
             next_step: self.pace.next_step(now).map(Duration::from_nanos),
             short: self.short.view(&self.rules),
             burst: self.burst.map(|burst| burst.tokens).filter(|tokens| *tokens < self.rules.capacity),

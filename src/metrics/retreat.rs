@@ -28,7 +28,7 @@ pub struct RetreatMetrics {
     pub effective_rate_rpm: Gauge,
     /// Share of sends that the upstream refused for quota, 0 to 1, over the retreat's window.
     pub upstream_429_rate: Gauge,
-    /// The limit that was learned, in requests a minute; 0 while none is believed.
+    /// The limit that was learned, in requests a minute; 0 while none is known.
     pub learned_limit_rpm: Gauge,
     /// By edge and cause.
     transitions: [[IntCounter; CAUSES]; EDGES.len()],
@@ -68,7 +68,7 @@ impl RetreatMetrics {
             ),
             learned_limit_rpm: families.gauge(
                 "sidecar_learned_limit_rpm",
-                "Requests a minute the upstream was found to allow; 0 while no limit below the policy's is believed.",
+                "Requests a minute the upstream was found to allow; 0 while no limit below the policy's is known.",
             ),
             transitions: EDGES.map(edge),
             episodes: Episodes {

@@ -19,6 +19,30 @@ fn kinds() -> impl Iterator<Item = (&'static str, u32)> {
     ["slog", "fixed", "swc", "bucket", "gcra"].into_iter().flat_map(|kind| [8, 20].map(|quota| (kind, quota)))
 }
 
+/// Also where it is met once a minute and so is not worth lowering the pace for.
+#[test]
+fn a_limit_that_is_met_is_known_within_minutes() {
+    let scenarios = mk_scenarios(["slog", "fixed"].into_iter().flat_map(|kind| {
+        [12, 24].map(|quota| {
+            format!(
+                r#"{{"name": "known {kind} {quota}", "T": 600, "up": {{"kind": "{kind}", "q": {quota}}},
+                 "demand": [{{"kind": "closed", "n": 30}}]}}"#
+            )
+            .replace('\n', " ")
+        })
+    }));
+    each(&scenarios, |scenario| {
+        for seed in 1..=5 {
+            let (learned, quota) = (watched(scenario, seed).1.learned, scenario.up.quota);
+            assert!(
+                learned.is_some_and(|limit| limit.abs_diff(quota) <= 2),
+                "{}: {learned:?}",
+                scenario.name
+            );
+        }
+    });
+}
+
 #[test]
 fn a_quota_that_comes_back_is_used_where_there_is_demand() {
     let scenarios = mk_scenarios(kinds().map(|(kind, quota)| {

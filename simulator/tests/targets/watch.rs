@@ -52,6 +52,8 @@ pub(crate) struct Watcher {
     /// The same, learned short windows included.
     pub(crate) effective: u32,
     pub(crate) most_in_a_minute: usize,
+    /// The limit that was known last, in requests a minute.
+    pub(crate) learned: Option<u32>,
 }
 
 impl Watcher {
@@ -76,6 +78,7 @@ impl Watcher {
             lowest: base,
             effective: base,
             most_in_a_minute: 0,
+            learned: None,
         }
     }
 
@@ -239,6 +242,7 @@ impl Watch<Pacer> for Watcher {
             | Happened::Tick => {}
         }
         (self.limit, self.effective) = (snapshot.window_limit, snapshot.effective_rpm);
+        self.learned = snapshot.learned.limit_rpm.or(self.learned);
         (self.found, self.looked) = (snapshot.learned.episodes, now);
         self.lowest = self.lowest.min(self.limit);
     }

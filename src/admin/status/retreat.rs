@@ -16,7 +16,7 @@ pub(super) struct Retreat {
     effective_rpm: u32,
     base_rpm: u32,
     upstream_429_rate: f64,
-    /// Requests a minute; null while no limit below the policy's is believed.
+    /// Requests a minute; null while no limit below the policy's is known.
     learned_limit_rpm: Option<u32>,
     /// What the upstream grants in shorter times, shortest first.
     short_windows: Vec<ShortWindow>,

@@ -125,6 +125,15 @@ impl Suspicions {
         })
     }
 
+    /// The limit of the whole window that episodes agree on, whether or not it is worth lowering the pace for.
+    pub(super) fn agreed(&self, now: Nanos) -> Option<u32> {
+        let cases = [Scale::WINDOW, Scale::EVERY].into_iter().filter_map(|scale| {
+            let suspicion = self.cases.get(scale.index())?.suspicion?;
+            (suspicion.hits >= HITS && self.is_fresh(scale, &suspicion, now)).then_some(suspicion.count)
+        });
+        cases.max()
+    }
+
     /// Takes the evidence of an episode that ended with a departure served at `served`. The
     /// limit that is now believed, of several the one that allows most.
     pub(super) fn judge(
