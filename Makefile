@@ -98,6 +98,15 @@ simulate: ## Print the limiter's figures in simulated scenarios (ARGS="--help")
 .PHONY: targets
 targets: ## Run the limiter through every simulated scenario: what it must reach, and what must never happen
 	cargo test --release --locked --package pacer-simulator --test targets -- --nocapture $(ARGS)
+	cargo build --release --locked --example simulate
+	$(PYTHON) simulator/plot.py $(TARGET_DIR)/release/examples/simulate $(TARGET_DIR)/rate-control.svg
+	@cmp $(TARGET_DIR)/rate-control.svg docs/rate-control.svg || { echo 'docs/rate-control.svg is out of date: run `make figures`' >&2; exit 1; }
+
+.PHONY: figures
+figures: ## Renew the tables and the picture of docs/rate-control.md, after the limiter has changed
+	PACER_GENERATE=1 cargo test --release --locked --package pacer-simulator --test targets
+	cargo build --release --locked --example simulate
+	$(PYTHON) simulator/plot.py $(TARGET_DIR)/release/examples/simulate docs/rate-control.svg
 
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)

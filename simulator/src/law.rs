@@ -63,10 +63,10 @@ impl Law {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Pacer => "Pacer",
-            Self::Disabled => "Pacer, `retreat: Disabled`",
+            Self::Disabled => "Pacer with `retreat.mode: Disabled`",
             Self::Static => "token bucket at the configured rate",
-            Self::RollingLog => "rolling log of 61 s, 10 s bench (nim-proxy)",
-            Self::Aws => "AWS adaptive rate, over the bucket",
+            Self::RollingLog => "rolling log of 61 s, 10 s bench after a 429 (nim-proxy)",
+            Self::Aws => "AWS's adaptive client rate, over the bucket",
             Self::Netflix => "concurrency AIMD (Netflix), over the bucket",
             Self::Nemo => "concurrency AIMD with cool-down (NeMo), over the bucket",
             Self::Sre => "client-side throttling (SRE book), over the bucket",

@@ -7,10 +7,11 @@ use crate::figures::Figures;
 use crate::law::Law;
 
 /// A line for each scenario and one for the means, a column for each law: utilisation, refusals for
-/// 1000 attempts, and client failures in percent. `rows` come by scenario, then by law.
+/// 1000 attempts, client failures in percent, and where there are tenants the percentage of their requests
+/// that was served. `rows` come by scenario, then by law.
 pub fn markdown(rows: &[Row<'_>], laws: &[Law], out: &mut impl Write) -> io::Result<()> {
-    let titles: Vec<_> = laws.iter().map(|law| law.title()).collect();
-    writeln!(out, "| scenario | {} |", titles.join(" | "))?;
+    let names: Vec<_> = laws.iter().map(|law| law.as_str()).collect();
+    writeln!(out, "| scenario | {} |", names.join(" | "))?;
     writeln!(out, "| --- |{}", " --- |".repeat(laws.len()))?;
     for of_scenario in rows.chunk_by(|one, other| std::ptr::eq(one.scenario, other.scenario)) {
         let cells: Vec<_> = of_scenario.iter().map(|row| cell(&row.figures)).collect();
@@ -21,9 +22,12 @@ pub fn markdown(rows: &[Row<'_>], laws: &[Law], out: &mut impl Write) -> io::Res
         let of_law = rows.iter().filter(|row| row.law == *law).map(|row| row.figures.clone());
         format!("**{}**", cell(&Figures::mean(&of_law.collect::<Vec<_>>())))
     });
-    writeln!(out, "| **mean** | {} |", means.collect::<Vec<_>>().join(" | "))
+    writeln!(out, "| **mean** | {} |", means.collect::<Vec<_>>().join(" | "))?;
+    let legend: Vec<_> = laws.iter().map(|law| format!("`{law}`: {}", law.title())).collect();
+    writeln!(out, "\n{}.", legend.join("; "))
 }
 
 fn cell(figures: &Figures) -> String {
-    format!("{:.3} / {:.0} / {:.1}", figures.util, figures.r429, figures.cvf)
+    let of_us = format!("{:.3} / {:.0} / {:.1}", figures.util, figures.r429, figures.cvf);
+    figures.other_ok.map_or(of_us.clone(), |served| format!("{of_us} / {:.0}", served * 100.0))
 }

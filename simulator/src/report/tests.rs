@@ -34,9 +34,13 @@ fn a_table_has_a_column_for_each_law_and_a_line_for_each_scenario() {
     let laws = [Law::Pacer, Law::Static];
     let rows = batch::run(&scenarios, &laws, 1, 2);
     let table = text(|out| markdown(&rows, &laws, out));
-    let bars = table.lines().map(|line| line.replace("\\|", "").matches('|').count());
-    assert_eq!(bars.collect::<Vec<_>>(), [4; 5], "{table}");
-    assert!(table.starts_with("| scenario | Pacer | token bucket at the configured rate |\n"), "{table}");
+    let lines = table.lines().map(|line| line.replace("\\|", ""));
+    let bars = lines.clone().map(|line| line.matches('|').count());
+    assert_eq!(bars.collect::<Vec<_>>(), [4, 4, 4, 4, 4, 0, 0], "{table}");
+    assert!(table.starts_with("| scenario | pacer | static |\n"), "{table}");
+    let figures = lines.map(|line| line.matches(" / ").count());
+    assert_eq!(figures.collect::<Vec<_>>(), [0, 0, 4, 6, 6, 0, 0], "only one has a tenant: {table}");
+    assert!(table.ends_with("`static`: token bucket at the configured rate.\n"), "{table}");
 }
 
 #[test]

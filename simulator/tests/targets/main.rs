@@ -43,6 +43,8 @@ compile_error!("these tests run optimised: `make targets`");
 
 mod claims;
 mod liveness;
+mod page;
+mod peers;
 mod population;
 mod suite;
 mod watch;

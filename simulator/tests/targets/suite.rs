@@ -5,8 +5,8 @@ use pacer::limiter::Priority;
 use pacer_simulator::figures::Settle;
 use pacer_simulator::{Figures, Scenario, scenario};
 
-use super::claims::{Claim, settle};
-use super::{disabled, each, watched};
+use super::claims::{Claim, Unit, settle, table};
+use super::{disabled, each, page, watched};
 
 /// A figure of the suite.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,38 @@ enum Figure {
     UrgentP99,
     LowServed,
     NormalServed,
+}
+
+impl Unit for Figure {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Utilisation => "utilisation",
+            Self::Refused => "429s per 1000",
+            Self::RefusedBesideDisabled => "429s beside `Disabled`",
+            Self::Failed => "failures",
+            Self::SettledDown => "settles down in",
+            Self::SettledUp => "settles up in",
+            Self::MostInAMinute => "most in a minute",
+            Self::LowestPace => "lowest pace",
+            Self::NormalP99 => "NORMAL waits, p99",
+            Self::UrgentP50 => "URGENT waits, p50",
+            Self::UrgentP99 => "URGENT waits, p99",
+            Self::LowServed => "LOW served",
+            Self::NormalServed => "NORMAL served",
+        }
+    }
+
+    fn unit(self) -> (usize, &'static str) {
+        match self {
+            Self::Utilisation => (3, ""),
+            Self::RefusedBesideDisabled | Self::LowServed | Self::NormalServed => (2, ""),
+            Self::Refused => (1, ""),
+            Self::Failed => (1, " %"),
+            Self::SettledDown | Self::SettledUp => (0, " s"),
+            Self::MostInAMinute | Self::LowestPace => (0, ""),
+            Self::NormalP99 | Self::UrgentP50 | Self::UrgentP99 => (1, " s"),
+        }
+    }
 }
 
 /// The claims. Section 7 gives one bound for several cases; each is held by itself.
@@ -166,5 +198,8 @@ fn every_line_of_section_7_holds() {
     scenarios.push(interactive);
     let cases = each(&scenarios, Case::of);
     let is = |case: &Case, name: &str| case.name == name || case.name.split(' ').next() == Some(name);
-    settle(&claims(), |claim| cases.iter().find(|case| is(case, claim.of)).unwrap().get(claim.figure));
+    let found =
+        |claim: &Claim<Figure>| cases.iter().find(|case| is(case, claim.of)).unwrap().get(claim.figure);
+    settle(&claims(), found);
+    page::shows("suite", &table(&claims(), found));
 }

@@ -7,8 +7,8 @@
 
 use super::super::clock::Nanos;
 use super::rules::{
-    GROWTH_ACCELERATION, GROWTH_STRETCH, GROWTH_TIME, Milli, ONE, PROBE_COST, PROBE_FACTOR, PROBE_VERIFIED,
-    QUIET, QUIET_STEP, Rules, SECOND,
+    GROWTH_ACCELERATION, GROWTH_STRETCH, GROWTH_TIME, Milli, ONE, PROBE_COST, PROBE_FACTOR, QUIET,
+    QUIET_STEP, Rules, SECOND,
 };
 use super::transition::PaceState;
 
@@ -93,9 +93,7 @@ impl Pace {
 
     /// A departure was served with `count` others in its window: a step that it reached is verified.
     pub(super) fn served(&mut self, count: u32, rules: &Rules, now: Nanos) {
-        let reached = self.probing_from.is_some_and(|from| u64::from(count) * ONE >= from);
-        let unrefused = self.probing_from.is_some() && now.saturating_sub(self.free_since) > PROBE_VERIFIED;
-        if reached || unrefused {
+        if self.probing_from.is_some_and(|from| u64::from(count) * ONE >= from) {
             self.probing_from = None;
             self.probe_interval = rules.probe_after;
             self.free_since = now.saturating_sub(GROWTH_TIME);

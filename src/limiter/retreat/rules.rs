@@ -33,8 +33,6 @@ pub(super) const GROWTH_ACCELERATION: u128 = 10;
 pub(super) const GROWTH_STRETCH: Nanos = 5 * SECOND;
 /// While a step is tried departures may come closer by this ratio, so that the count reaches it.
 pub(super) const PROBE_HURRY: (u32, u32) = (6, 5);
-/// A step that was neither refused nor reached by the count this long is taken as served.
-pub(super) const PROBE_VERIFIED: Nanos = 90 * SECOND;
 /// How much rarer a refused step makes the next one.
 pub(super) const PROBE_FACTOR: u64 = 3;
 /// A refused step is this many times rarer than the wait that it cost.
