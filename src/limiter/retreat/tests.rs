@@ -44,3 +44,95 @@ pub(super) fn mk_episode(opened: Nanos, counts: Counts) -> Episode {
     let first_count = counts.get(Scale::WINDOW);
     Episode { opened, refusals: 1, counts, first_count, recent: 0, burst: false }
 }
+
+/// The law, driven send by send in virtual time; no send has been held back unless it is said so.
+pub(super) struct Trial {
+    pub(super) law: Retreat,
+    pub(super) now: Nanos,
+    /// How often refusals are said to come.
+    pub(super) share: Share,
+}
+
+impl Trial {
+    pub(super) fn new() -> Self {
+        Self::of(&Settings::default())
+    }
+
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { law: Retreat::new(settings, 0), now: 0, share: Share { refused: 1, departed: 100 } }
+    }
+
+    /// Lets so many milliseconds pass, in which somebody waits.
+    pub(super) fn pass(&mut self, milliseconds: u64) {
+        self.now += milliseconds * (SECOND / 1_000);
+        self.law.advance(false, self.now);
+    }
+
+    /// The same while nobody waits.
+    pub(super) fn idle(&mut self, milliseconds: u64) {
+        self.now += milliseconds * (SECOND / 1_000);
+        self.law.advance(true, self.now);
+    }
+
+    pub(super) fn send(&mut self) -> Sent {
+        self.law.departed(0, self.now)
+    }
+
+    pub(super) fn serve(&mut self) {
+        let sent = self.send();
+        self.law.served(&sent, true, self.share, self.now);
+    }
+
+    /// Serves a send that had waited for the pace.
+    pub(super) fn serve_held_back(&mut self) {
+        let sent = self.law.departed(SECOND, self.now);
+        self.law.served(&sent, true, self.share, self.now);
+    }
+
+    pub(super) fn refuse(&mut self) -> Patience {
+        let sent = self.send();
+        self.law.refused(&sent, true, self.share, self.now)
+    }
+
+    /// Serves until the window holds so many.
+    pub(super) fn fill(&mut self, count: u32, gap: u64) {
+        while self.law.history.counts().get(Scale::WINDOW) < count {
+            self.serve();
+            self.pass(gap);
+        }
+    }
+
+    /// An episode at that count of the window and of no shorter scale: of two refusals, dear, and over
+    /// when everything has left the window.
+    pub(super) fn episode(&mut self, count: u32) {
+        self.fill(count, 200);
+        self.pass(30_000);
+        for _ in 0..2 {
+            self.refuse();
+            self.pass(1_000);
+        }
+        self.pass(60_000);
+        self.serve();
+    }
+
+    /// Two such episodes, of which nothing but their limit is left.
+    pub(super) fn limited(count: u32) -> Self {
+        let mut trial = Self::new();
+        trial.episode(count);
+        trial.episode(count);
+        assert_eq!(trial.law.pace.limit(), Some(u64::from(count) * ONE));
+        trial.law.suspicions = Suspicions::new(60 * SECOND);
+        trial
+    }
+
+    /// What the last episode was found to mean.
+    pub(super) fn found(&self, cause: Cause) -> u64 {
+        self.law.found[Cause::ALL.iter().position(|each| *each == cause).unwrap()]
+    }
+
+    /// Every change of state since the last call.
+    pub(super) fn moves(&mut self) -> Vec<(PaceState, PaceState, Cause)> {
+        let moves = std::iter::from_fn(|| self.law.next_transition());
+        moves.map(|step| (step.from, step.to, step.cause)).collect()
+    }
+}
