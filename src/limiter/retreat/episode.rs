@@ -48,3 +48,37 @@ impl Episode {
         self.counts = self.counts.min(counts);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::SECOND;
+    use super::*;
+
+    /// A send refused after `sends` of these gaps, in milliseconds, at a pace of one in 1.5 s.
+    fn mk_episode(sends: u64, gap: u64) -> Episode {
+        let mut history = History::new(60 * SECOND);
+        for send in 0..=sends {
+            history.prune(send * gap * SECOND / 1_000);
+            history.record(send * gap * SECOND / 1_000);
+        }
+        let (serial, now) = (sends, sends * gap * SECOND / 1_000);
+        let sent = Sent { serial, at: now, counts: history.counts(), held_back: false, bound_by: None };
+        Episode::new(&sent, &history, 3 * SECOND / 2, now)
+    }
+
+    #[test]
+    fn half_as_much_again_as_the_pace_brings_is_a_burst() {
+        // Ten in a sixth of the window, and two that are always free.
+        for (gap, recent, burst) in [(834, 12, false), (770, 13, true)] {
+            let episode = mk_episode(40, gap);
+            assert_eq!((episode.recent, episode.burst), (recent, burst), "every {gap} ms");
+        }
+    }
+
+    #[test]
+    fn the_last_sends_closer_than_half_the_pace_are_a_burst() {
+        for (sends, gap, burst) in [(3, 749, true), (3, 750, false), (2, 100, false)] {
+            assert_eq!(mk_episode(sends, gap).burst, burst, "{sends} and one, every {gap} ms");
+        }
+    }
+}

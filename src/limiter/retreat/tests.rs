@@ -1,5 +1,8 @@
 //! What the tests of the law's modules build with, and claims about these modules together.
 
+mod every;
+mod together;
+
 use std::time::Duration;
 
 use super::super::settings;
