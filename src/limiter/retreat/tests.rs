@@ -2,6 +2,7 @@
 
 mod every;
 mod together;
+mod told;
 
 use std::time::Duration;
 
@@ -46,6 +47,13 @@ pub(super) fn mk_counts(wanted: [u32; Scale::COUNT]) -> Counts {
 pub(super) fn mk_episode(opened: Nanos, counts: Counts) -> Episode {
     let first_count = counts.get(Scale::WINDOW);
     Episode { opened, refusals: 1, counts, first_count, recent: 0, burst: false }
+}
+
+/// No more than so many in ten seconds, learned at second 0.
+fn mk_short(limit: u32) -> Trial {
+    let mut trial = Trial::new();
+    trial.law.short.learn(Scale::SIXTH, limit, &mk_rules(), 0);
+    trial
 }
 
 /// The law, driven send by send in virtual time; no send has been held back unless it is said so.
