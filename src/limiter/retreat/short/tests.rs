@@ -170,7 +170,8 @@ fn a_window_holds_at_least_one() {
 
 #[test]
 fn what_nothing_touches_for_a_quarter_of_an_hour_ages_away() {
-    let touch: [(fn(&mut ShortWindows), u64); 4] = [
+    type Touch = fn(&mut ShortWindows);
+    let touch: [(Touch, u64); 4] = [
         (|_| (), 0),
         (|short| short.served(&at(6), &mk_rules(), 50 * SECOND), 50),
         (|short| assert!(refuse(short, 6, 40)), 40),

@@ -196,7 +196,9 @@ fn while_somebody_waits_or_the_window_is_full_nothing_rises_by_itself() {
         let mut trial = mk_recovering();
         trial.now += 600 * SECOND;
         trial.law.history.prune(trial.now);
-        (0..sends).for_each(|_| _ = trial.send());
+        let refused = trial.send();
+        trial.law.history.refuse(refused.serial);
+        (1..sends).for_each(|_| _ = trial.send());
         trial.idle(0);
         assert_eq!(trial.law.quota(), quota, "{sends} in the window");
     }
@@ -228,4 +230,17 @@ fn a_change_of_state_says_the_rates_before_and_after() {
     let step = trial.law.next_transition().unwrap();
     assert_eq!((step.to, step.cause), (PaceState::Retreat, Cause::Limit));
     assert_eq!((step.from_rpm, step.to_rpm), (40, 20));
+}
+
+#[test]
+fn time_lets_short_windows_and_bursts_be_forgotten() {
+    let mut trial = mk_short(5);
+    trial.law.burst = Some(Burst { tokens: 20, since: 0 });
+    trial.pass(300_000);
+    assert_eq!(trial.law.flow().capacity, 20);
+    trial.pass(1);
+    assert!(trial.law.burst.is_none(), "twice that is what the settings allow");
+    assert_eq!(trial.law.short.limits().count(), 1);
+    trial.pass(600_000);
+    assert_eq!(trial.law.short.limits().count(), 0);
 }

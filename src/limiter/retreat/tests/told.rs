@@ -1,5 +1,6 @@
 //! Claims about what comes from outside: headers, and edits of the settings.
 
+use super::super::super::clock::nanos;
 use super::*;
 
 #[test]
@@ -31,8 +32,9 @@ fn what_left_after_the_answered_departure_is_taken_off_what_is_left() {
 
 #[test]
 fn a_look_is_judged_by_its_own_answer_or_given_up() {
+    type End = fn(&mut Trial, &Sent);
     let advice = |seconds| Advice { limit: Some(40), remaining: 0, reset: Duration::from_secs(seconds) };
-    let ends: [(fn(&mut Trial, &Sent), u64); 3] = [
+    let ends: [(End, u64); 3] = [
         (|trial, look| _ = trial.law.refused(look, true, trial.share, trial.now), 50_000),
         (|trial, look| trial.law.served(look, false, trial.share, trial.now), 1_500),
         (|trial, look| trial.law.forget(look), 8_000),
@@ -76,13 +78,33 @@ fn another_window_makes_what_was_learned_of_counts_meaningless() {
     let mut longer = Settings::default();
     longer.rate.window = Duration::from_secs(120);
     for settings in [longer, mk_settings(|retreat| retreat.enabled = false)] {
-        let mut trial = mk_short(5);
-        trial.law.burst = Some(Burst { tokens: 3, since: 0 });
-        trial.law.doubt.raise(0);
-        trial.law.reconfigure(&settings, SECOND);
+        let mut trial = Trial::new();
+        trial.episode(20);
+        let suspected = mk_counts([0, 0, 0, 0, 0, 20, 20]);
+        assert!(trial.law.suspicions.expected(&suspected, trial.now).is_some());
+        let sent = trial.send();
+        let advice = Advice { limit: None, remaining: 0, reset: Duration::from_secs(5) };
+        trial.law.advised(&sent, advice, 0, trial.now);
+        trial.law.short.learn(Scale::SIXTH, 1, &mk_rules(), trial.now);
+        trial.law.burst = Some(Burst { tokens: 3, since: trial.now });
+        trial.law.doubt.raise(trial.now);
+
+        trial.law.reconfigure(&settings, trial.now);
         assert_eq!((trial.law.short.limits().count(), trial.law.doubt.limits()), (0, 0));
         assert!(trial.law.burst.is_none());
+        assert_eq!(trial.law.free_at(0, trial.now), Some(trial.now));
+        assert_eq!(trial.law.suspicions.expected(&suspected, trial.now), None);
+        assert_eq!(trial.law.history.length(Scale::WINDOW), nanos(settings.rate.window));
     }
+}
+
+#[test]
+fn an_edit_of_the_rate_is_the_pace_at_once() {
+    let mut trial = Trial::new();
+    let mut settings = Settings::default();
+    settings.rate.requests_per_minute = 30;
+    trial.law.reconfigure(&settings, SECOND);
+    assert_eq!(trial.law.quota(), 30);
 }
 
 #[test]
