@@ -1,6 +1,7 @@
 //! What the tests of the law's modules build with, and claims about these modules together.
 
 mod every;
+mod time;
 mod together;
 mod told;
 
@@ -146,4 +147,14 @@ impl Trial {
         let moves = std::iter::from_fn(|| self.law.next_transition());
         moves.map(|step| (step.from, step.to, step.cause)).collect()
     }
+}
+
+/// A pace cut to 20 a minute at second 0, recovering since second 5.
+fn mk_recovering() -> Trial {
+    let mut trial = Trial::new();
+    trial.law.pace.cut(20 * ONE, true, &mk_rules(), 0);
+    trial.pass(5_000);
+    trial.serve();
+    assert_eq!(trial.law.pace.state(), PaceState::Recover);
+    trial
 }

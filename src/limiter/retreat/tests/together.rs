@@ -2,19 +2,10 @@
 
 use super::*;
 
-/// A pace cut to 20 a minute at second 0, recovering since second 5.
-fn mk_recovering() -> Trial {
-    let mut trial = Trial::new();
-    trial.law.pace.cut(20 * ONE, true, &mk_rules(), 0);
-    trial.pass(5_000);
-    trial.serve();
-    assert_eq!(trial.law.pace.state(), PaceState::Recover);
-    trial
-}
-
 #[test]
 fn who_did_not_wait_raises_nothing() {
-    for (waited, rises) in [(0, false), (HELD_BACK, false), (HELD_BACK + 1, true)] {
+    let tenth = SECOND / 10;
+    for (waited, rises) in [(0, false), (tenth, false), (tenth + 1, true)] {
         let mut trial = mk_recovering();
         trial.pass(1_000);
         let sent = trial.law.departed(waited, trial.now);
@@ -45,15 +36,14 @@ fn time_in_which_nobody_waited_does_not_count_when_somebody_waits_again() {
 
 #[test]
 fn what_left_before_the_last_refusal_raises_nothing() {
-    let mut trial = mk_recovering();
-    let sent = trial.law.departed(SECOND, trial.now);
-    trial.pass(500);
-    trial.law.refused = trial.now;
-    trial.law.served(&sent, true, trial.share, trial.now);
-    assert_eq!(trial.law.pace.sends(), 20 * ONE);
-    trial.pass(500);
-    trial.serve_held_back();
-    assert!(trial.law.pace.sends() > 20 * ONE);
+    for (earlier, rises) in [(1, false), (0, true)] {
+        let mut trial = mk_recovering();
+        trial.pass(1_000);
+        let sent = trial.law.departed(SECOND, trial.now);
+        trial.law.refused = trial.now + earlier;
+        trial.law.served(&sent, true, trial.share, trial.now + 1);
+        assert_eq!(trial.law.pace.sends() > 20 * ONE, rises, "{earlier} ns before it");
+    }
 }
 
 #[test]
@@ -154,54 +144,40 @@ fn a_send_that_a_short_window_held_back_does_not_raise_the_pace() {
 }
 
 #[test]
+fn time_in_which_a_short_window_made_the_pace_does_not_count_for_the_pace() {
+    let mut trial = mk_recovering();
+    trial.law.short.learn(Scale::SIXTH, 2, &mk_rules(), trial.now);
+    trial.pass(4_000);
+    trial.serve_held_back();
+    trial.law.short = ShortWindows::default();
+    trial.pass(1);
+    trial.serve_held_back();
+    assert!(trial.law.pace.sends() < 20 * ONE + 10, "a millisecond brings next to nothing");
+}
+
+#[test]
+fn a_step_of_the_pace_is_verified_by_the_count_of_what_was_granted() {
+    for (granted, refused, verified) in [(19, 2, false), (20, 0, true)] {
+        let mut trial = Trial::limited(20);
+        trial.pass(61_000);
+        trial.serve_held_back();
+        trial.fill(granted, 10);
+        for _ in 0..refused {
+            let serial = trial.send().serial;
+            trial.law.history.refuse(serial);
+        }
+        trial.serve();
+        assert_eq!(trial.law.pace.probing_from().is_none(), verified, "{granted} granted");
+    }
+}
+
+#[test]
 fn while_a_step_is_tried_sends_come_closer_so_that_the_count_reaches_it() {
     let mut trial = Trial::limited(20);
     trial.pass(11_000);
     trial.serve_held_back();
     let period = 5 * 60_500 * (SECOND / 1_000);
     assert_eq!(trial.law.flow(), Flow { tokens: 6 * 21, period, capacity: 21 });
-}
-
-#[test]
-fn the_pace_rises_quietly_once_for_every_half_minute_that_passed() {
-    let mut trial = mk_recovering();
-    trial.pass(53_000);
-    trial.idle(1_999);
-    assert_eq!(trial.law.quota(), 20);
-    for (milliseconds, quota) in [(1, 24), (29_999, 24), (1, 28), (60_000, 36), (600_000, 40)] {
-        trial.idle(milliseconds);
-        assert_eq!(trial.law.quota(), quota);
-    }
-    assert_eq!(trial.law.pace.state(), PaceState::Normal);
-}
-
-#[test]
-fn a_quiet_rise_ends_a_retreat_and_an_episode_that_nobody_ended() {
-    let mut trial = Trial::limited(20);
-    trial.fill(20, 100);
-    trial.refuse();
-    trial.moves();
-    trial.idle(60_000);
-    assert_eq!(trial.moves(), [(PaceState::Retreat, PaceState::Recover, Cause::Quiet)]);
-    assert!(trial.law.episode.is_none());
-    assert_eq!((trial.law.quota(), trial.law.learned(trial.now).limit_rpm), (24, None));
-}
-
-#[test]
-fn while_somebody_waits_or_the_window_is_full_nothing_rises_by_itself() {
-    let mut trial = mk_recovering();
-    trial.pass(600_000);
-    assert_eq!(trial.law.quota(), 20, "somebody waits");
-    for (sends, quota) in [(19, 20), (18, 40)] {
-        let mut trial = mk_recovering();
-        trial.now += 600 * SECOND;
-        trial.law.history.prune(trial.now);
-        let refused = trial.send();
-        trial.law.history.refuse(refused.serial);
-        (1..sends).for_each(|_| _ = trial.send());
-        trial.idle(0);
-        assert_eq!(trial.law.quota(), quota, "{sends} in the window");
-    }
 }
 
 #[test]
@@ -233,14 +209,45 @@ fn a_change_of_state_says_the_rates_before_and_after() {
 }
 
 #[test]
-fn time_lets_short_windows_and_bursts_be_forgotten() {
-    let mut trial = mk_short(5);
-    trial.law.burst = Some(Burst { tokens: 20, since: 0 });
-    trial.pass(300_000);
-    assert_eq!(trial.law.flow().capacity, 20);
-    trial.pass(1);
-    assert!(trial.law.burst.is_none(), "twice that is what the settings allow");
-    assert_eq!(trial.law.short.limits().count(), 1);
-    trial.pass(600_000);
-    assert_eq!(trial.law.short.limits().count(), 0);
+fn a_send_served_at_a_suspected_count_acquits() {
+    let suspected = mk_counts([0, 0, 0, 0, 0, 10, 10]);
+    let mut trial = Trial::new();
+    trial.episode(10);
+    trial.fill(10, 200);
+    assert!(trial.law.suspicions.expected(&suspected, trial.now).is_some());
+    trial.serve();
+    assert_eq!(trial.law.suspicions.expected(&suspected, trial.now), None);
+}
+
+#[test]
+fn a_send_served_at_the_step_of_a_short_window_verifies_it() {
+    let mut trial = mk_short(2);
+    trial.pass(10_000);
+    let mut limits = Vec::new();
+    for gap in [100, 100, 11_000, 0] {
+        trial.serve_held_back();
+        trial.pass(gap);
+        limits.extend(trial.law.short.limits().map(|(_, limit)| limit));
+    }
+    assert_eq!(limits, [3, 3, 3, 4]);
+}
+
+#[test]
+fn sends_at_the_pace_are_no_burst() {
+    let mut trial = Trial::new();
+    trial.fill(20, 1_500);
+    trial.refuse();
+    trial.pass(5_000);
+    trial.serve();
+    assert_eq!((trial.found(Cause::Burst), trial.found(Cause::Passing)), (0, 1));
+}
+
+#[test]
+fn a_burst_as_large_as_the_settings_allow_is_not_reported_as_learned() {
+    for (tokens, learned) in [(39, Some(39)), (40, None), (50, None)] {
+        let mut trial = Trial::new();
+        trial.law.burst = Some(Burst { tokens, since: 0 });
+        assert_eq!(trial.law.learned(0).burst, learned);
+        assert_eq!(trial.law.flow().capacity, tokens.min(40));
+    }
 }

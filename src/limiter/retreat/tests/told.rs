@@ -22,6 +22,7 @@ fn a_departure_waits_for_short_windows_and_headers_alike() {
 fn what_left_after_the_answered_departure_is_taken_off_what_is_left() {
     for (later, free) in [(1, true), (2, false)] {
         let mut trial = Trial::new();
+        trial.send();
         let sent = trial.send();
         (0..later).for_each(|_| _ = trial.send());
         let advice = Advice { limit: None, remaining: 2, reset: Duration::from_secs(5) };
@@ -37,7 +38,13 @@ fn a_look_is_judged_by_its_own_answer_or_given_up() {
     let ends: [(End, u64); 3] = [
         (|trial, look| _ = trial.law.refused(look, true, trial.share, trial.now), 50_000),
         (|trial, look| trial.law.served(look, false, trial.share, trial.now), 1_500),
-        (|trial, look| trial.law.forget(look), 8_000),
+        (
+            |trial, look| {
+                trial.law.forget(look);
+                trial.refuse();
+            },
+            50_000,
+        ),
     ];
     for (end, waits) in ends {
         let mut trial = Trial::new();
@@ -54,11 +61,12 @@ fn a_look_is_judged_by_its_own_answer_or_given_up() {
 
 #[test]
 fn rates_are_those_of_a_minute_whatever_the_window() {
-    for (seconds, quota) in [(60, 40), (120, 80), (15, 10)] {
+    for (seconds, rate, quota) in [(60, 6_000, 6_000), (120, 40, 80), (15, 40, 10)] {
         let mut settings = Settings::default();
         settings.rate.window = Duration::from_secs(seconds);
+        settings.rate.requests_per_minute = rate;
         let trial = Trial::of(&settings);
-        assert_eq!((trial.law.quota(), trial.law.effective_rpm()), (quota, 40), "{seconds} s");
+        assert_eq!((trial.law.quota(), trial.law.effective_rpm()), (quota, rate), "{seconds} s");
     }
 }
 
@@ -115,4 +123,12 @@ fn an_edit_that_changes_nothing_of_the_law_leaves_the_pace_alone() {
     settings.queue.max_depth = 7;
     trial.law.reconfigure(&settings, trial.now + SECOND);
     assert_eq!(trial.law.pace.quiet_at(0), changed);
+}
+
+#[test]
+fn one_a_minute_is_one() {
+    let mut settings = Settings::default();
+    settings.rate.requests_per_minute = 1;
+    let trial = Trial::of(&settings);
+    assert_eq!((trial.law.quota(), trial.law.effective_rpm(), trial.law.flow().capacity), (1, 1, 1));
 }

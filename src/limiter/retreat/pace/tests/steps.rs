@@ -88,6 +88,20 @@ fn the_next_step_comes_no_sooner_than_ten_times_what_the_refused_one_cost() {
 }
 
 #[test]
+fn refused_steps_of_a_low_limit_come_every_four_minutes() {
+    let rules = mk_rules();
+    let mut pace = Pace::new(&rules, 0);
+    let mut now = 100 * SECOND;
+    pace.limited(5 * ONE, rules.base, &rules, now);
+    for seconds in [10, 30, 90, 240, 240] {
+        assert_eq!(pace.next_step(now), Some(seconds * SECOND));
+        now += seconds * SECOND;
+        pace.grow(0, &rules, now);
+        pace.refused_step(0, &rules, now);
+    }
+}
+
+#[test]
 fn no_step_is_rarer_than_the_settings_allow() {
     let rules = Rules::new(&mk_settings(|retreat| retreat.probe_max = std::time::Duration::from_secs(20)));
     let mut pace = mk_probing(&rules);

@@ -132,7 +132,7 @@ fn a_refusal_is_expected_at_a_suspected_count_of_the_window_while_that_is_fresh(
         ([0, 0, 0, 0, 0, 30, 40], 150, Some(Scale::WINDOW)),
         ([0, 0, 0, 0, 0, 30, 40], 151, None),
     ] {
-        let found = court.suspicions.expected(&mk_counts(counts), second * SECOND);
+        let found = court.suspicions.expected(&mk_counts(counts), (BEGIN + second) * SECOND);
         assert_eq!(found, expected, "{counts:?} after {second} s");
     }
 }
@@ -141,5 +141,5 @@ fn a_refusal_is_expected_at_a_suspected_count_of_the_window_while_that_is_fresh(
 fn short_scales_make_no_refusal_expected() {
     let mut court = Court::new();
     court.episode(0, sixth_at(12), served_sixth_at(2));
-    assert_eq!(court.suspicions.expected(&mk_counts([0, 12, 12, 12, 12, 12, 12]), SECOND), None);
+    assert_eq!(court.suspicions.expected(&mk_counts([0, 12, 12, 12, 12, 12, 12]), BEGIN * SECOND), None);
 }
