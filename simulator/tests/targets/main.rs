@@ -27,7 +27,7 @@
 //! | rc2 3: a limit is a count that was refused | watch, restated below |
 //! | rc2 4: one episode sets no limit | watch, `liveness`, unit `suspicion` |
 //! | rc2 5: a count served acquits | unit `suspicion` |
-//! | rc2 6, 7: one step at a time; refused, back to where it began | unit `pace`, `short`; told apart: unit `judge` |
+//! | rc2 6, 7: one step at a time; refused, back to where it began | unit `pace`, `short`, `judge` |
 //! | rc2 9: undone, no further than before | unit `pace`, `judge` |
 //! | rc2 10: doubt is bounded and ages | unit `doubt`, `judge` |
 //! | rc2 11: the look behind the headers | unit `advice` |

@@ -137,7 +137,7 @@ impl Trial {
         trial
     }
 
-    /// What the last episode was found to mean.
+    /// How many episodes were found to mean this.
     pub(super) fn found(&self, cause: Cause) -> u64 {
         self.law.found[Cause::ALL.iter().position(|each| *each == cause).unwrap()]
     }

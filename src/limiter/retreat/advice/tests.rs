@@ -149,12 +149,16 @@ fn only_the_first_that_leaves_before_the_reset_looks() {
     reader.depart(2, 1);
     assert_eq!(reader.headers.look, None, "one was left");
     reader.told(1, 0, 50);
-    reader.depart(3, 51);
+    reader.told(2, 5, 50);
+    reader.depart(3, 3);
+    assert_eq!(reader.headers.look, None, "five were left again");
+    reader.told(3, 0, 48);
+    reader.depart(4, 51);
     assert_eq!(reader.headers.look, None, "the reset has come");
     reader.told(51, 0, 50);
-    reader.depart(4, 60);
-    reader.depart(5, 61);
-    assert_eq!(reader.headers.look, Some(4));
+    reader.depart(5, 60);
+    reader.depart(6, 61);
+    assert_eq!(reader.headers.look, Some(5));
 }
 
 #[test]

@@ -244,6 +244,21 @@ fn two_refusals_in_a_row_are_a_retreat_that_ends_with_the_next_served() {
 }
 
 #[test]
+fn one_passing_refusal_changes_no_state() {
+    let mut trial = Trial::new();
+    trial.refuse();
+    trial.pass(1_000);
+    trial.serve();
+    assert_eq!((trial.found(Cause::Passing), trial.moves()), (1, Vec::new()));
+}
+
+#[test]
+fn a_limit_that_is_what_the_settings_allow_is_a_limit_all_the_same() {
+    let trial = Trial::limited(40);
+    assert_eq!((trial.law.pace.state(), trial.law.quota()), (PaceState::Retreat, 40));
+}
+
+#[test]
 fn a_retreat_at_a_lower_pace_does_not_end_so() {
     let mut trial = Trial::limited(20);
     trial.fill(20, 200);

@@ -93,6 +93,18 @@ fn within_an_episode_that_ceiling_is_the_one_of_its_first_refusal() {
 }
 
 #[test]
+fn where_no_episode_is_open_that_ceiling_is_of_what_had_been_granted_too() {
+    let mut trial = Trial::new();
+    trial.fill(10, 100);
+    for serial in 0..5 {
+        trial.law.history.refuse(serial);
+    }
+    let sent = trial.send();
+    let patience = trial.law.refused(&sent, false, trial.share, trial.now);
+    assert_eq!(patience.backoff_max, 24_200 * SECOND / 1_000, "five were");
+}
+
+#[test]
 fn the_third_refusal_in_a_row_proves_a_retry_after_too_short() {
     assert_eq!(Trial::new().refuse().doubts_after, Some(3));
 }

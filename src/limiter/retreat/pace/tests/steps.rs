@@ -15,6 +15,19 @@ fn at_a_limit_the_pace_waits_for_its_time_and_then_takes_one_step() {
 }
 
 #[test]
+fn a_step_is_a_fortieth_of_the_rate_and_at_least_one() {
+    for (rate, step) in [(20, 1_000), (40, 1_000), (60, 1_500), (400, 10_000)] {
+        let mut settings = Settings::default();
+        settings.rate.requests_per_minute = rate;
+        let rules = Rules::new(&settings);
+        let mut pace = mk_recovering(&rules);
+        pace.limited(10 * ONE, 10 * ONE, &rules, 0);
+        pace.grow(0, &rules, 10 * SECOND);
+        assert_eq!(pace.sends(), 10 * ONE + step, "{rate} a minute");
+    }
+}
+
+#[test]
 fn a_step_stays_one_step_until_it_is_verified() {
     let rules = mk_rules();
     let mut pace = mk_probing(&rules);
