@@ -37,7 +37,7 @@ fn served_every_at(count: u32) -> Seven {
     [0, 0, 0, 0, 0, 2, count]
 }
 
-/// When the tests begin: a time of 0 would hide what is forgotten to be subtracted.
+/// When the tests begin: not at 0, where a time and the time since are the same.
 const BEGIN: u64 = 1_000;
 
 /// The cases, with episodes and sends told in counts and in seconds since [`BEGIN`].
