@@ -44,8 +44,12 @@ mod tests {
             doubt.raise(5);
         }
         assert_eq!(doubt.limits(), 6);
-        doubt.age(4 + 2_400 * SECOND);
-        assert_eq!(doubt.limits(), 5);
+        for _ in 0..2 {
+            doubt.age(4 + 2_400 * SECOND);
+            assert_eq!(doubt.limits(), 5, "each is forgotten once");
+        }
+        doubt.age(5 + 2_400 * SECOND);
+        assert_eq!(doubt.limits(), 4, "counted from the last one raised");
         doubt.age(5 + 6 * 1_200 * SECOND);
         assert_eq!(doubt.limits(), 0);
     }

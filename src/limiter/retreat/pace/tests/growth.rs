@@ -20,6 +20,16 @@ fn below_a_limit_the_pace_grows_up_to_it_and_then_waits() {
 }
 
 #[test]
+fn a_limit_met_exactly_is_waited_at_too() {
+    let rules = mk_rules();
+    let mut pace = mk_cut(&rules);
+    let limit = 20 * ONE + growth(20 * ONE, 5 * SECOND, 10 * SECOND);
+    pace.limit = Some(limit);
+    pace.grow(100 * SECOND, &rules, 110 * SECOND);
+    assert_eq!((pace.sends(), pace.next_step(110 * SECOND)), (limit, Some(10 * SECOND)));
+}
+
+#[test]
 fn growth_is_a_tenth_in_25_seconds_and_eleven_times_that_after_another_25() {
     for (elapsed, free, grown) in [
         (GROWTH_TIME, 0, 10_000),
