@@ -337,3 +337,6 @@ impl Retreat {
         self.transitions.push_back(Transition { from, to, cause, from_rpm: before, to_rpm });
     }
 }
+
+#[cfg(test)]
+mod tests;

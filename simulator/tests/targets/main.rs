@@ -15,22 +15,23 @@
 //! | rc 3: alone on an honest upstream no 429 | suite, A1 to A3 |
 //! | rc 4: nothing before gate, `Retry-After`, gap | model, watch |
 //! | rc 5: one unverified attempt in an episode | model, watch |
-//! | rc 6: four edges; normal is the configured pace; no rise in retreat, no fall in recover | model, watch |
+//! | rc 6: four edges; normal is the configured pace; no rise in retreat, no fall in recover | model, watch; edges: unit `pace` |
 //! | rc 7: 5xx and stale verdicts lower nothing | model, watch |
 //! | rc 8: one attempt a request, none after an answer that was relayed; order within a class | watch; model |
 //! | rc 9: work conserving | model |
 //! | rc 10, rc2 8: the pace comes back | `liveness` |
 //! | rc 11: shares of waiting classes | unit `turns`, suite P1 |
 //! | rc 12: same trace, same seed, same sends | model, `simulator/src/world/tests.rs` |
-//! | rc2 1: no short window overfull | watch |
+//! | rc2 1: no short window overfull | watch; unit `short` |
 //! | rc2 2: a short window holds at least one, ages away | watch; unit `short` |
 //! | rc2 3: a limit is a count that was refused | watch, restated below |
-//! | rc2 4: one episode sets no limit | watch, `liveness` |
+//! | rc2 4: one episode sets no limit | watch, `liveness`, unit `suspicion` |
 //! | rc2 5: a count served acquits | unit `suspicion` |
-//! | rc2 6, 7, 9: one step at a time; refused, back to where it began; undone, no further than before | unit `pace` |
-//! | rc2 10: doubt ages | unit `retreat` |
+//! | rc2 6, 7: one step at a time; refused, back to where it began | unit `pace`, `short`, `judge` |
+//! | rc2 9: undone, no further than before | unit `pace`, `judge` |
+//! | rc2 10: doubt is bounded and ages | unit `doubt`, `judge` |
 //! | rc2 11: the look behind the headers | unit `advice` |
-//! | rc2 12: `Retry-After` proved too short | unit `gate` |
+//! | rc2 12: `Retry-After` proved too short | unit `gate`, `patience` |
 //! | rc2 13: who did not wait raises nothing | unit `retreat` |
 //!
 //! rc2 3 cannot hold as written, "a pace is only lowered to a count at which a refusal was seen":

@@ -108,3 +108,6 @@ impl Headers {
         self.look = self.look.filter(|look| *look != serial);
     }
 }
+
+#[cfg(test)]
+mod tests;

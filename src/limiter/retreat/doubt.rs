@@ -34,6 +34,7 @@ impl Doubt {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::SECOND;
     use super::*;
 
     #[test]
@@ -42,10 +43,14 @@ mod tests {
         for _ in 0..9 {
             doubt.raise(5);
         }
-        assert_eq!(doubt.limits(), DOUBT_MAX);
-        doubt.age(4 + 2 * DOUBT_AGE);
-        assert_eq!(doubt.limits(), DOUBT_MAX - 1);
-        doubt.age(5 + u64::from(DOUBT_MAX) * DOUBT_AGE);
+        assert_eq!(doubt.limits(), 6);
+        for _ in 0..2 {
+            doubt.age(4 + 2_400 * SECOND);
+            assert_eq!(doubt.limits(), 5, "each is forgotten once");
+        }
+        doubt.age(5 + 2_400 * SECOND);
+        assert_eq!(doubt.limits(), 4, "counted from the last one raised");
+        doubt.age(5 + 6 * 1_200 * SECOND);
         assert_eq!(doubt.limits(), 0);
     }
 }

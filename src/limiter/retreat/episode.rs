@@ -48,3 +48,52 @@ impl Episode {
         self.counts = self.counts.min(counts);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::SECOND;
+    use super::*;
+
+    /// A send refused after `sends` of these gaps, in milliseconds, at a pace of one in 1.5 s.
+    fn mk_episode(sends: u64, gap: u64) -> Episode {
+        mk_episode_after(0, sends, gap)
+    }
+
+    /// The same where the first ones had been refused as well.
+    fn mk_episode_after(refused: u64, sends: u64, gap: u64) -> Episode {
+        let mut history = History::new(60 * SECOND);
+        for send in 0..=sends {
+            history.prune(send * gap * SECOND / 1_000);
+            history.record(send * gap * SECOND / 1_000);
+        }
+        (0..refused).for_each(|serial| history.refuse(serial));
+        let (serial, now) = (sends, sends * gap * SECOND / 1_000);
+        let sent = Sent { serial, at: now, counts: history.counts(), held_back: false, bound_by: None };
+        Episode::new(&sent, &history, 3 * SECOND / 2, now)
+    }
+
+    #[test]
+    fn half_as_much_again_as_the_pace_brings_is_a_burst() {
+        // Ten in a sixth of the window, and two that are always free.
+        for (gap, recent, burst) in [(834, 12, false), (770, 13, true)] {
+            let episode = mk_episode(40, gap);
+            assert_eq!((episode.recent, episode.burst), (recent, burst), "every {gap} ms");
+        }
+    }
+
+    #[test]
+    fn the_last_sends_closer_than_half_the_pace_are_a_burst() {
+        for (sends, gap, burst) in [(3, 749, true), (3, 750, false), (2, 100, false)] {
+            assert_eq!(mk_episode(sends, gap).burst, burst, "{sends} and one, every {gap} ms");
+        }
+    }
+
+    #[test]
+    fn what_had_been_refused_before_makes_no_burst() {
+        for (refused, recent, burst) in [(0, 4, true), (1, 3, true), (2, 2, false)] {
+            let episode = mk_episode_after(refused, 3, 100);
+            assert_eq!((episode.recent, episode.first_count), (recent, recent), "{refused} refused");
+            assert_eq!(episode.burst, burst, "{refused} refused");
+        }
+    }
+}

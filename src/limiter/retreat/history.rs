@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn what_has_left_the_window_shifts_no_count() {
+        let mut history = mk_history(&[0, 50, 61, 63]);
+        let now = 63 * SECOND;
+        history.prune(now);
+        assert_eq!(history.first, 1, "the first one has left");
+        assert_eq!(history.below_at(Scale::SIXTH, 2, 0, now), Some(71 * SECOND + SHORT_MARGIN));
+        assert_eq!(history.next_release(Scale::SIXTH), Some(71 * SECOND));
+        assert_eq!(history.spread(3, 2), Some(13 * SECOND));
+    }
+
+    #[test]
     fn the_next_release_is_that_of_the_oldest_that_counts() {
         let mut history = mk_history(&[5, 9]);
         history.refuse(0);

@@ -134,3 +134,6 @@ impl Retreat {
         self.move_to(Cause::Unexplained, sends, now, fall);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ fn growth(sends: Milli, elapsed: Nanos, free: Nanos) -> Milli {
     let faster = 1_000 + GROWTH_ACCELERATION * 1_000 * free * free / (time * time);
     Milli::try_from(u128::from(sends) * elapsed * faster / (10 * time * 1_000)).unwrap_or(Milli::MAX / 2)
 }
+
+#[cfg(test)]
+mod tests;

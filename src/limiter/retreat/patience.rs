@@ -47,3 +47,6 @@ impl Retreat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,6 @@ fn sends(scale: Scale, limit: u32, rules: &Rules) -> u64 {
     let length = scale.length(rules.window).max(1);
     u64::from(limit) * ONE * (rules.window / length)
 }
+
+#[cfg(test)]
+mod tests;

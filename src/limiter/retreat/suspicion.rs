@@ -204,3 +204,6 @@ impl Suspicions {
         now.saturating_sub(suspicion.seen) <= (length * 5 / 2).max(60 * SECOND)
     }
 }
+
+#[cfg(test)]
+mod tests;

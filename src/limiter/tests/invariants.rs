@@ -1,6 +1,6 @@
 //! The invariants of the limiter, with the adaptive law and without, over random traces.
 //!
-//! `simulator/tests/targets.rs` lists where each invariant is held.
+//! `simulator/tests/targets/main.rs` lists where each invariant is held.
 
 use std::time::Duration;
 
