@@ -113,9 +113,6 @@ pub enum WhenFull {
 }
 
 /// How the pace follows the limit the upstream really has.
-///
-/// Validated and carried; the law that uses it is not part of this version, which
-/// `/status` and the log say whenever `enabled` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retreat {
     /// Whether the pace may fall below `requests_per_minute`.

@@ -15,7 +15,7 @@ pub(super) struct Episode {
     pub(super) counts: Counts,
     /// The window's count at the first of them.
     pub(super) first_count: u32,
-    /// What had been granted within a sixth of the window.
+    /// What had left within a sixth of the window and not been refused before, this one included.
     pub(super) recent: u32,
     /// Whether that looks like too much at once, rather than too much in all.
     pub(super) burst: bool,

@@ -86,9 +86,9 @@ impl Retreat {
         }
         match believed {
             Some((scale, count)) if scale.is_long() => {
-                let sends = u64::from(count) * ONE;
-                let fall = |pace: &mut Pace, rules: &Rules| pace.limited(sends, base, rules, now);
-                self.move_to(Cause::Limit, sends.min(base), now, fall);
+                let sends = (u64::from(count) * ONE).min(base);
+                self.pace.locate(sends, base, &self.rules, now);
+                self.move_to(Cause::Limit, sends, now, |pace, rules| pace.fall(sends, rules, now));
                 return Cause::Limit;
             }
             Some((scale, count)) if self.short.learn(scale, count, &self.rules, now) => {

@@ -127,12 +127,12 @@ impl Pace {
         }
     }
 
-    /// A limit was located at `sends`, where `base` was in force.
-    pub(super) fn limited(&mut self, sends: Milli, base: Milli, rules: &Rules, now: Nanos) {
+    /// A limit was located at `sends`, where `base` was in force; the pace is yet to go there.
+    pub(super) fn locate(&mut self, sends: Milli, base: Milli, rules: &Rules, now: Nanos) {
         self.before_limit = base;
-        self.limit = Some(sends.min(base));
+        self.limit = Some(sends);
         self.probe_interval = rules.probe_after;
-        self.fall(sends.min(base), rules, now);
+        self.probe_at = now.saturating_add(self.probe_interval);
     }
 
     /// The step under way was refused after waiting `cost`: back to where it began.
@@ -191,8 +191,10 @@ impl Pace {
         }
     }
 
-    fn fall(&mut self, sends: Milli, rules: &Rules, now: Nanos) {
+    /// Falls. That ends the step under way: what is below where it began can never reach it.
+    pub(super) fn fall(&mut self, sends: Milli, rules: &Rules, now: Nanos) {
         self.state = PaceState::Retreat;
+        self.probing_from = None;
         self.probe_at = now.saturating_add(self.probe_interval);
         self.set(sends, rules, now);
     }

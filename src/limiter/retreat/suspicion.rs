@@ -56,8 +56,7 @@ impl Suspicion {
         let tolerance = tolerance(scale, count);
         let bracketed = scale.is_long()
             && count <= self.count + tolerance
-            && self.served.is_none_or(|served| served < count)
-            && self.served.map_or(count < tolerance, |served| count - served <= 1 + tolerance);
+            && self.served.is_some_and(|served| served < count && count - served <= 1 + tolerance);
         count.abs_diff(self.count) <= tolerance || bracketed
     }
 }

@@ -7,10 +7,16 @@ use super::super::super::settings::Settings;
 use super::super::tests::{mk_rules, mk_settings};
 use super::*;
 
+/// Falls to a limit.
+fn limited(pace: &mut Pace, sends: Milli, base: Milli, rules: &Rules, now: Nanos) {
+    pace.locate(sends, base, rules, now);
+    pace.fall(sends, rules, now);
+}
+
 /// A pace with the limit of 20 a minute, believed since second 100 and refused last then.
 fn mk_limited(rules: &Rules) -> Pace {
     let mut pace = Pace::new(rules, 0);
-    pace.limited(20 * ONE, rules.base, rules, 100 * SECOND);
+    limited(&mut pace, 20 * ONE, rules.base, rules, 100 * SECOND);
     pace
 }
 
@@ -65,7 +71,7 @@ fn the_state_takes_four_edges() {
 fn whatever_lowers_the_pace_is_a_retreat() {
     let rules = mk_rules();
     let falls: [fn(&mut Pace, &Rules); 3] = [
-        |pace, rules| pace.limited(30 * ONE, rules.base, rules, 0),
+        |pace, rules| limited(pace, 30 * ONE, rules.base, rules, 0),
         |pace, rules| pace.cut(30 * ONE, false, rules, 0),
         |pace, rules| {
             pace.probing_from = Some(30 * ONE);
@@ -83,21 +89,13 @@ fn whatever_lowers_the_pace_is_a_retreat() {
 fn no_limit_and_no_cut_takes_the_pace_below_the_floor_and_no_rise_above_the_ceiling() {
     let rules = mk_rules_with_ceiling();
     let mut pace = Pace::new(&rules, 0);
-    pace.limited(ONE, rules.base, &rules, 0);
+    limited(&mut pace, ONE, rules.base, &rules, 0);
     assert_eq!(pace.sends(), rules.floor);
     pace.cut(ONE, false, &rules, 0);
     assert_eq!(pace.sends(), rules.floor);
     pace.recover(0);
     pace.rise_to(100 * ONE, &rules, 0);
     assert_eq!(pace.sends(), 60 * ONE);
-}
-
-#[test]
-fn a_limit_above_the_pace_in_force_is_that_pace() {
-    let rules = mk_rules();
-    let mut pace = mk_limited(&rules);
-    pace.limited(30 * ONE, 20 * ONE, &rules, SECOND);
-    assert_eq!((pace.sends(), pace.limit()), (20 * ONE, Some(20 * ONE)));
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn a_rise_never_lowers() {
 fn below_a_ceiling_the_normal_pace_keeps_its_step_and_its_limit() {
     let rules = mk_rules_with_ceiling();
     let mut pace = Pace::new(&rules, 0);
-    pace.limited(40 * ONE, 45 * ONE, &rules, 0);
+    limited(&mut pace, 40 * ONE, 45 * ONE, &rules, 0);
     pace.recover(5 * SECOND);
     pace.grow(0, &rules, 10 * SECOND);
     assert_eq!((pace.state(), pace.sends()), (PaceState::Normal, 41 * ONE));
@@ -135,10 +133,10 @@ fn a_limit_in_doubt_gives_back_what_was_in_force_before_it_and_no_more_than_the_
     let mut pace = mk_limited(&rules);
     assert_eq!(pace.doubt_limit(&rules), 40 * ONE);
     assert_eq!((pace.limit(), pace.sends()), (None, 20 * ONE), "rising is for whoever asked");
-    pace.limited(15 * ONE, 20 * ONE, &rules, 110 * SECOND);
+    limited(&mut pace, 15 * ONE, 20 * ONE, &rules, 110 * SECOND);
     assert_eq!(pace.doubt_limit(&rules), 20 * ONE);
     let mut pace = Pace::new(&rules, 0);
-    pace.limited(20 * ONE, 70 * ONE, &rules, 0);
+    limited(&mut pace, 20 * ONE, 70 * ONE, &rules, 0);
     assert_eq!(pace.doubt_limit(&rules), 40 * ONE);
 }
 

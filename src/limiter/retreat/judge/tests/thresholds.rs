@@ -6,8 +6,13 @@ use super::*;
 #[test]
 fn a_limit_above_the_pace_is_risen_to_where_a_limit_that_was_none_held_more_back() {
     use PaceState::{Normal, Recover, Retreat};
-    for (believed, sends, state) in [(15, 15, Recover), (50, 40, Normal), (10, 10, Retreat), (8, 8, Retreat)]
-    {
+    let cases = [
+        (15, 15, Recover, Some(15)),
+        (50, 40, Normal, None),
+        (10, 10, Retreat, Some(10)),
+        (8, 8, Retreat, Some(8)),
+    ];
+    for (believed, sends, state, limit) in cases {
         let mut trial = Trial::new();
         let rules = trial.law.rules;
         trial.law.pace.cut(10 * ONE, true, &rules, 0);
@@ -15,7 +20,9 @@ fn a_limit_above_the_pace_is_risen_to_where_a_limit_that_was_none_held_more_back
         let evidence = Evidence { believed, base: 40 * ONE, share: trial.share };
         let episode = mk_episode(0, mk_counts([0, 0, 0, 0, 0, 15, 15]));
         assert_eq!(trial.law.sentence(&episode, &evidence, SECOND), Cause::Limit);
-        assert_eq!((trial.law.pace.sends(), trial.law.pace.state()), (sends * ONE, state), "{believed:?}");
+        let pace = &trial.law.pace;
+        let found = (pace.sends(), pace.state(), pace.limit());
+        assert_eq!(found, (sends * ONE, state, limit.map(|limit| limit * ONE)), "{believed:?}");
     }
 }
 
@@ -25,7 +32,8 @@ fn mk_large(granted: u32, every: u32) -> (Trial, Episode) {
     settings.rate.requests_per_minute = 500;
     let mut trial = Trial::of(&settings);
     let rules = trial.law.rules;
-    trial.law.pace.limited(400 * ONE, rules.base, &rules, 0);
+    trial.law.pace.locate(400 * ONE, rules.base, &rules, 0);
+    trial.law.pace.fall(400 * ONE, &rules, 0);
     (trial, mk_episode(0, mk_counts([0, 0, 0, 0, 0, granted, every])))
 }
 

@@ -21,7 +21,7 @@ fn a_step_is_a_fortieth_of_the_rate_and_at_least_one() {
         settings.rate.requests_per_minute = rate;
         let rules = Rules::new(&settings);
         let mut pace = mk_recovering(&rules);
-        pace.limited(10 * ONE, 10 * ONE, &rules, 0);
+        limited(&mut pace, 10 * ONE, 10 * ONE, &rules, 0);
         pace.grow(0, &rules, 10 * SECOND);
         assert_eq!(pace.sends(), 10 * ONE + step, "{rate} a minute");
     }
@@ -43,13 +43,12 @@ fn a_step_stays_one_step_until_it_is_verified() {
 }
 
 #[test]
-fn a_step_that_is_neither_reached_nor_refused_for_ninety_seconds_is_taken_as_served() {
+fn a_step_that_is_not_reached_stays_under_way() {
     let rules = mk_rules();
     let mut pace = mk_probing(&rules);
-    pace.served(5, &rules, 200 * SECOND);
-    assert!(pace.probing_from().is_some());
-    pace.served(5, &rules, 200 * SECOND + 1);
-    assert_eq!(pace.probing_from(), None);
+    pace.served(5, &rules, 1_000 * SECOND);
+    pace.grow(100 * SECOND, &rules, 1_000 * SECOND);
+    assert_eq!((pace.probing_from(), pace.sends()), (Some(20 * ONE), 21 * ONE));
 }
 
 #[test]
@@ -105,7 +104,7 @@ fn refused_steps_of_a_low_limit_come_every_four_minutes() {
     let rules = mk_rules();
     let mut pace = Pace::new(&rules, 0);
     let mut now = 100 * SECOND;
-    pace.limited(5 * ONE, rules.base, &rules, now);
+    limited(&mut pace, 5 * ONE, rules.base, &rules, now);
     for seconds in [10, 30, 90, 240, 240] {
         assert_eq!(pace.next_step(now), Some(seconds * SECOND));
         now += seconds * SECOND;
@@ -123,12 +122,13 @@ fn no_step_is_rarer_than_the_settings_allow() {
 }
 
 #[test]
-fn a_refused_step_never_raises() {
+fn a_fall_ends_the_step_under_way() {
     let rules = mk_rules();
     let mut pace = mk_probing(&rules);
     pace.cut(15 * ONE, true, &rules, 111 * SECOND);
+    assert_eq!(pace.probing_from(), None, "it could never be reached");
     pace.refused_step(0, &rules, 112 * SECOND);
-    assert_eq!((pace.sends(), pace.limit()), (15 * ONE, Some(15 * ONE)));
+    assert_eq!((pace.sends(), pace.limit()), (15 * ONE, None), "it is not refused any more");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn verified_steps_and_new_limits_are_tried_soon_again() {
     let refuse = |pace: &mut Pace| pace.refused_step(25 * SECOND, &rules, 112 * SECOND);
     let mut pace = mk_probing(&rules);
     refuse(&mut pace);
-    pace.limited(18 * ONE, 20 * ONE, &rules, 120 * SECOND);
+    limited(&mut pace, 18 * ONE, 20 * ONE, &rules, 120 * SECOND);
     assert_eq!(pace.next_step(120 * SECOND), Some(10 * SECOND), "another limit");
 
     let mut pace = mk_probing(&rules);
