@@ -41,10 +41,10 @@ pub use snapshot::{Budget, Learned, Snapshot};
 
 use bucket::{Taken, TokenBucket};
 use clock::{Clock, Nanos, nanos};
-use gate::{Gate, PRESUME_AFTER};
+use gate::{Gate, PRESUME_AFTER, RETRY_AFTER_MEANT};
 use queue::{Standing, WaitQueue};
 use refusals::RefusalWindow;
-use retreat::{ADVICE_SPREAD, Retreat, Sent};
+use retreat::{ADVICE_SPREAD, Refused, Retreat, Sent};
 use settings::{Mode, WhenFull};
 use slab::Slab;
 use window::RollingWindow;
@@ -258,7 +258,9 @@ impl<W> Limiter<W> {
             Outcome::RateLimited { retry_after } => {
                 self.refusals.refused(now);
                 let news = self.gate.is_news(sent.at);
-                let patience = self.retreat.refused(sent, news, self.refusals.share(now), now);
+                let named = retry_after.is_some_and(|asked| nanos(asked) > RETRY_AFTER_MEANT);
+                let refused = Refused { news, named };
+                let patience = self.retreat.refused(sent, refused, self.refusals.share(now), now);
                 self.gate.refused(sent.at, retry_after.map(nanos), patience, now);
                 if news {
                     self.bucket.keep_one();

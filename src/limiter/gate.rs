@@ -24,7 +24,7 @@ pub(super) const PRESUME_AFTER: Nanos = SECOND;
 /// The longest a `Retry-After` is believed.
 const RETRY_AFTER_MAX: Nanos = 300 * SECOND;
 /// A shorter `Retry-After` is a rounding of "soon", and the back-off decides.
-const RETRY_AFTER_MEANT: Nanos = SECOND;
+pub(super) const RETRY_AFTER_MEANT: Nanos = SECOND;
 /// Several sidecars told the same time must not come back in the same instant.
 const RETRY_AFTER_SPREAD: (Nanos, Nanos) = (50 * MILLISECOND, 250 * MILLISECOND);
 /// The longest pause between attempts on an upstream that answers 502, 503 or 504.

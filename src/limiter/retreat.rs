@@ -67,6 +67,15 @@ pub(super) struct Flow {
     pub(super) capacity: u32,
 }
 
+/// What else is known of a refusal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    /// Whether the departure left after the last refusal that was news.
+    pub(super) news: bool,
+    /// Whether the upstream named the time to come back.
+    pub(super) named: bool,
+}
+
 /// How often refusals came, over the retreat's window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
@@ -171,8 +180,9 @@ impl Retreat {
         Sent { serial, at: now, counts, held_back: waited > HELD_BACK, bound_by }
     }
 
-    /// A departure was refused for quota; `news` is whether it left after the last refusal that was.
-    pub(super) fn refused(&mut self, sent: &Sent, news: bool, share: Share, now: Nanos) -> Patience {
+    /// A departure was refused for quota.
+    pub(super) fn refused(&mut self, sent: &Sent, refused: Refused, share: Share, now: Nanos) -> Patience {
+        let Refused { news, named } = refused;
         self.headers.judged(sent.serial, true, now);
         let expected = self.suspicions.expected(&sent.counts, now);
         if news {
@@ -180,6 +190,9 @@ impl Retreat {
             match &mut self.episode {
                 Some(episode) => episode.refused(&sent.counts),
                 none => *none = Some(Episode::new(sent, &self.history, pace, now)),
+            }
+            if let Some(episode) = &mut self.episode {
+                episode.named &= named;
             }
         }
         self.history.refuse(sent.serial);
@@ -192,7 +205,7 @@ impl Retreat {
         self.patience(refusals, expected.filter(|_| news), sent, now)
     }
 
-    /// A departure was served, or is presumed to have been; `news` as for [`Retreat::refused`].
+    /// A departure was served, or is presumed to have been; `news` as in [`Refused`].
     pub(super) fn served(&mut self, sent: &Sent, news: bool, share: Share, now: Nanos) {
         self.headers.judged(sent.serial, false, now);
         if !news {

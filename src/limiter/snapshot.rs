@@ -39,7 +39,7 @@ pub struct Learned {
     /// How the pace stands to what the settings allow.
     pub state: PaceState,
     /// The limit of the whole window, in requests a minute, while episodes of refusals agree on one. The pace may
-    /// be above it: where meeting it costs one refusal a minute, that is the cheapest way to notice that it rose.
+    /// be above it for a while: meeting it once a minute is the cheapest way to notice that it rose.
     pub limit_rpm: Option<u32>,
     /// Time to the next step above that limit; `None` while none is due.
     pub next_step: Option<Duration>,

@@ -17,6 +17,8 @@ pub(super) struct Episode {
     pub(super) first_count: u32,
     /// What had left within a sixth of the window and not been refused before, this one included.
     pub(super) recent: u32,
+    /// Whether the upstream named the time to come back with each of them.
+    pub(super) named: bool,
     /// Whether that looks like too much at once, rather than too much in all.
     pub(super) burst: bool,
 }
@@ -38,6 +40,7 @@ impl Episode {
             counts: sent.counts,
             first_count: sent.counts.get(Scale::WINDOW),
             recent,
+            named: true,
             burst: crowded || tight,
         }
     }

@@ -4,7 +4,7 @@ use super::super::clock::Nanos;
 use super::episode::Episode;
 use super::history::Scale;
 use super::pace::Pace;
-use super::rules::{CHEAP, Milli, ONE, Rules, UNEXPLAINED, UNEXPLAINED_CUT};
+use super::rules::{CHEAP, Milli, ONE, Rules, STEADY, STEADY_NAMED, UNEXPLAINED, UNEXPLAINED_CUT};
 use super::suspicion::Circumstances;
 use super::{Burst, Cause, PaceState, Retreat, Sent, Share};
 
@@ -23,10 +23,13 @@ impl Retreat {
     pub(super) fn judge(&mut self, episode: &Episode, served: &Sent, share: Share, now: Nanos) {
         self.doubt.age(now);
         let undone = self.doubt_of_limit(episode, now);
-        let circumstances = Circumstances {
-            doubt: self.doubt.limits(),
-            cheap: episode.refusals < 2 && !self.is_often(share) && now - episode.opened <= CHEAP,
+        let cheap = episode.refusals < 2 && !self.is_often(share) && now - episode.opened <= CHEAP;
+        let steady = match (cheap, episode.named) {
+            (false, _) => 0,
+            (true, false) => STEADY,
+            (true, true) => STEADY_NAMED,
         };
+        let circumstances = Circumstances { doubt: self.doubt.limits(), steady };
         let believed = self.suspicions.judge(episode, &served.counts, circumstances);
         let base = self.pace.sends().max(undone.unwrap_or(0));
         let cause = self.sentence(episode, &Evidence { believed, base, share }, now);

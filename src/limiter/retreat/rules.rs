@@ -48,7 +48,11 @@ pub(super) const BURST_AGE: Nanos = 300 * SECOND;
 /// The most doubt, and how long one doubt lasts.
 pub(super) const DOUBT_MAX: u32 = 6;
 pub(super) const DOUBT_AGE: Nanos = 1_200 * SECOND;
-/// A rare refusal that cost no more than this needs no limit.
+/// So many episodes that agree make a limit of the window though each of them was rare and cheap; as many more
+/// where the upstream names the time to come back, since a limit saves less there.
+pub(super) const STEADY: u32 = 5;
+pub(super) const STEADY_NAMED: u32 = 24;
+/// A rare refusal that cost no more than this is cheap.
 pub(super) const CHEAP: Nanos = 30 * SECOND;
 /// Without a refusal and without demand for so long the pace rises by itself, every half of it.
 pub(super) const QUIET: Nanos = 60 * SECOND;

@@ -83,8 +83,8 @@ struct Case {
 pub(super) struct Circumstances {
     /// Limits that proved to be none, lately.
     pub(super) doubt: u32,
-    /// Whether the refusals are too rare and too cheap to be worth a limit of the window.
-    pub(super) cheap: bool,
+    /// How many episodes must agree on a limit of the window at least, because the refusals are rare and cheap.
+    pub(super) steady: u32,
 }
 
 /// The cases of all scales.
@@ -194,7 +194,7 @@ impl Suspicions {
         case.peak.turn(window, opened);
         let contradicted = case.peak.highest() >= suspicion.count + tolerance(scale, count);
         let needed = HITS + circumstances.doubt + u32::from(contradicted);
-        let worthless = scale.is_long() && circumstances.cheap;
+        let worthless = scale.is_long() && suspicion.hits < circumstances.steady;
         (suspicion.hits >= needed && !worthless).then_some(suspicion.count)
     }
 

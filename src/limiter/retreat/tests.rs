@@ -47,7 +47,7 @@ pub(super) fn mk_counts(wanted: [u32; Scale::COUNT]) -> Counts {
 /// An episode of one refusal, at these counts.
 pub(super) fn mk_episode(opened: Nanos, counts: Counts) -> Episode {
     let first_count = counts.get(Scale::WINDOW);
-    Episode { opened, refusals: 1, counts, first_count, recent: 0, burst: false }
+    Episode { opened, refusals: 1, counts, first_count, recent: 0, named: false, burst: false }
 }
 
 /// No more than so many in ten seconds, learned at second 0.
@@ -63,6 +63,8 @@ pub(super) struct Trial {
     pub(super) now: Nanos,
     /// How often refusals are said to come.
     pub(super) share: Share,
+    /// Whether the upstream names the time to come back.
+    pub(super) named: bool,
 }
 
 impl Trial {
@@ -71,7 +73,12 @@ impl Trial {
     }
 
     pub(super) fn of(settings: &Settings) -> Self {
-        Self { law: Retreat::new(settings, 0), now: 0, share: Share { refused: 1, departed: 100 } }
+        Self {
+            law: Retreat::new(settings, 0),
+            now: 0,
+            share: Share { refused: 1, departed: 100 },
+            named: false,
+        }
     }
 
     /// Lets so many milliseconds pass, in which somebody waits.
@@ -103,7 +110,7 @@ impl Trial {
 
     pub(super) fn refuse(&mut self) -> Patience {
         let sent = self.send();
-        self.law.refused(&sent, true, self.share, self.now)
+        self.law.refused(&sent, Refused { news: true, named: self.named }, self.share, self.now)
     }
 
     /// Serves until the window holds so many.

@@ -37,6 +37,35 @@ fn only_refusals_that_are_rare_and_cheap_need_no_limit() {
 }
 
 #[test]
+fn a_cheap_refusal_every_minute_makes_a_limit_in_the_end_and_later_where_the_upstream_names_the_time() {
+    for (named, after) in [(false, STEADY), (true, STEADY_NAMED)] {
+        let mut trial = Trial { named, ..Trial::new() };
+        let minutes = (1..=30).find(|_| {
+            trial.fill(20, 200);
+            trial.pass(31_000);
+            trial.refuse();
+            trial.pass(25_000);
+            trial.serve();
+            trial.pass(61_000);
+            trial.law.pace.limit().is_some()
+        });
+        assert_eq!(minutes, Some(after), "named: {named}");
+    }
+}
+
+#[test]
+fn one_refusal_without_a_time_makes_the_whole_episode_one_without() {
+    for (named, all) in [([true, true], true), ([true, false], false), ([false, true], false)] {
+        let mut trial = Trial::new();
+        for named in named {
+            trial.named = named;
+            trial.refuse();
+        }
+        assert_eq!(trial.law.episode.map(|episode| episode.named), Some(all));
+    }
+}
+
+#[test]
 fn episodes_that_agree_on_a_shorter_scale_make_a_window_of_it() {
     let mut trial = Trial::new();
     for _ in 0..2 {

@@ -1,5 +1,6 @@
 //! Claims about how long a refusal is waited out.
 
+use super::super::Refused;
 use super::super::rules::SECOND;
 use super::super::tests::{Trial, mk_settings};
 
@@ -67,7 +68,7 @@ fn a_refusal_that_is_no_news_is_not_waited_out_longer() {
     trial.serve();
     trial.fill(12, 500);
     let sent = trial.send();
-    let patience = trial.law.refused(&sent, false, trial.share, trial.now);
+    let patience = trial.law.refused(&sent, Refused { news: false, named: false }, trial.share, trial.now);
     assert_eq!(patience.not_before, 0);
 }
 
@@ -100,7 +101,7 @@ fn where_no_episode_is_open_that_ceiling_is_of_what_had_been_granted_too() {
         trial.law.history.refuse(serial);
     }
     let sent = trial.send();
-    let patience = trial.law.refused(&sent, false, trial.share, trial.now);
+    let patience = trial.law.refused(&sent, Refused { news: false, named: false }, trial.share, trial.now);
     assert_eq!(patience.backoff_max, 24_200 * SECOND / 1_000, "five were");
 }
 

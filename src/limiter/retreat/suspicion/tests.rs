@@ -6,7 +6,7 @@ use super::super::tests::{mk_counts, mk_episode};
 use super::*;
 
 /// Nothing speaks for or against a limit.
-const PLAIN: Circumstances = Circumstances { doubt: 0, cheap: false };
+const PLAIN: Circumstances = Circumstances { doubt: 0, steady: 0 };
 
 type Seven = [u32; Scale::COUNT];
 
@@ -152,7 +152,7 @@ fn the_bracket_holds_nothing_above_the_count_suspected() {
 
 #[test]
 fn an_agreement_empties_the_bracket() {
-    let mut court = Court::under(Circumstances { doubt: 2, cheap: false });
+    let mut court = Court::under(Circumstances { doubt: 2, steady: 0 });
     for (second, refused) in [(0, 40), (20, 40)] {
         assert_eq!(court.window(second, refused, 20), None);
     }

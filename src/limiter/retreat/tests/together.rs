@@ -85,7 +85,7 @@ fn answers_to_what_left_before_the_last_refusal_tell_nothing() {
     let mut trial = Trial::new();
     trial.share = Share { refused: 50, departed: 100 };
     let (first, second) = (trial.send(), trial.send());
-    trial.law.refused(&first, false, trial.share, trial.now);
+    trial.law.refused(&first, Refused { news: false, named: false }, trial.share, trial.now);
     assert!(trial.law.episode.is_none() && trial.moves().is_empty(), "a refusal");
     trial.refuse();
     trial.law.served(&second, false, trial.share, trial.now);

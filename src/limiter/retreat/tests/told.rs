@@ -36,7 +36,12 @@ fn a_look_is_judged_by_its_own_answer_or_given_up() {
     type End = fn(&mut Trial, &Sent);
     let advice = |seconds| Advice { limit: Some(40), remaining: 0, reset: Duration::from_secs(seconds) };
     let ends: [(End, u64); 3] = [
-        (|trial, look| _ = trial.law.refused(look, true, trial.share, trial.now), 50_000),
+        (
+            |trial, look| {
+                _ = trial.law.refused(look, Refused { news: true, named: false }, trial.share, trial.now)
+            },
+            50_000,
+        ),
         (|trial, look| trial.law.served(look, false, trial.share, trial.now), 1_500),
         (
             |trial, look| {

@@ -59,7 +59,7 @@ fn episodes_less_than_a_quarter_of_the_scale_apart_are_one() {
 #[test]
 fn every_doubt_asks_for_one_episode_more() {
     for doubt in 0..=6_u32 {
-        let mut court = Court::under(Circumstances { doubt, cheap: false });
+        let mut court = Court::under(Circumstances { doubt, steady: 0 });
         let convicted = (0..10).find(|episode| court.window(episode * 20, 40, 20).is_some());
         assert_eq!(convicted, Some(u64::from(doubt) + 1), "doubt {doubt}");
     }
@@ -67,7 +67,7 @@ fn every_doubt_asks_for_one_episode_more() {
 
 #[test]
 fn rare_and_cheap_refusals_need_no_limit_of_the_window_but_are_remembered() {
-    let mut court = Court::under(Circumstances { doubt: 0, cheap: true });
+    let mut court = Court::under(Circumstances { doubt: 0, steady: 5 });
     for second in [0, 20, 40] {
         assert_eq!(court.window(second, 40, 20), None);
     }
@@ -77,7 +77,7 @@ fn rare_and_cheap_refusals_need_no_limit_of_the_window_but_are_remembered() {
 
 #[test]
 fn cheap_refusals_still_show_a_limit_of_a_short_scale() {
-    let mut court = Court::under(Circumstances { doubt: 0, cheap: true });
+    let mut court = Court::under(Circumstances { doubt: 0, steady: 5 });
     court.episode(0, sixth_at(12), served_sixth_at(2));
     assert_eq!(court.episode(20, sixth_at(12), served_sixth_at(2)), Some((Scale::SIXTH, 12)));
 }
