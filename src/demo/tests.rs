@@ -16,6 +16,7 @@ fn mk_options() -> Options {
         tenant_rpm: 0,
         duration: None,
         no_load: false,
+        seed: 40,
         port: 0,
         metrics_port: 0,
     }
@@ -121,7 +122,7 @@ async fn call_virtually(scheduler: &Scheduler, quota: &Quota) -> Result<(), Refu
 async fn play_virtually(options: &Options, minutes: u64) -> (Snapshot, UpstreamStats, u32) {
     let quota = Arc::new(Quota::new(upstream_options(options)));
     let (_policy, in_force) = tokio::sync::watch::channel(Arc::new(settings(options)));
-    let (scheduler, dispatch) = Scheduler::seeded(in_force, Arc::new(Metrics::new("test")), SEED);
+    let (scheduler, dispatch) = Scheduler::seeded(in_force, Arc::new(Metrics::new("test")), options.seed);
     let turned_away = AtomicU32::new(0);
     let callers = (0..12).map(|_| async {
         loop {
