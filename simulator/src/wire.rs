@@ -70,10 +70,8 @@ mod tests {
 
     #[test]
     fn known_delays_are_all_that_takes_time() {
-        let spread = |least, most| Spread {
-            least: Duration::from_millis(least),
-            most: Duration::from_millis(most),
-        };
+        let spread =
+            |least, most| Spread { least: Duration::from_millis(least), most: Duration::from_millis(most) };
         let known = Delays { there: spread(10, 50), head: spread(300, 1200) };
         let mut wire = Wire::new(Rng::named("", "wire", 1), Some(known));
         for _ in 0..100 {

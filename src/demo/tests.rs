@@ -156,7 +156,7 @@ async fn a_limit_far_below_the_pace_is_learned_and_shown() {
     let (limiter, upstream, _) = play_virtually(&options, 10).await;
     let limit = limiter.learned.limit_rpm.expect("a limit is learned");
     assert!((10..=13).contains(&limit) && limiter.effective_rpm <= 14, "{limiter:?}");
-    assert!(table::learned(&limiter).contains(&format!("learned limit {limit} a minute")));
+    assert!(table::learned(&limiter).contains(&format!("learned limit {limit}")));
     assert!(upstream.quota_used() > 0.8, "{upstream:?}");
 }
 
