@@ -23,9 +23,15 @@ def figures(scenario: Scenario, history: History) -> dict[str, float | None]:
         "cvf": 100 * len(history.failures) / max(history.asked, 1),
         "cvf429": 100 * rate_limited / max(history.asked, 1),
     }
+    found |= {f"p{percent}_NORMAL": _quantile(history.waits, percent) for percent in (50, 99)}
     if asked := history.tenant_accepted + history.tenant_refused:
         found["other_ok"] = history.tenant_accepted / asked
     return found | {f"settle_{at}": _settle(scenario, history, at, quota) for at, quota in scenario.steps}
+
+
+def _quantile(values: list[float], percent: int) -> float | None:
+    last = len(values) - 1
+    return sorted(values)[min(len(values) * percent // 100, last)] if values else None
 
 
 def _settle(scenario: Scenario, history: History, step: int, quota: int) -> float | None:

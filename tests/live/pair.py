@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -48,6 +48,8 @@ class History:
 
     samples: list[Sample] = field(default_factory=list)
     asked: int = 0
+    # Of calls that were answered, as the sidecar tells it: seconds from the call to its last departure.
+    waits: list[float] = field(default_factory=list)
     # What clients met instead of an answer: a status or the name of an exception, and when.
     failures: list[tuple[float, str]] = field(default_factory=list)
     # By the upstream's own count.
@@ -55,6 +57,10 @@ class History:
     refused: int = 0
     tenant_accepted: int = 0
     tenant_refused: int = 0
+
+
+class Refused(Exception):
+    """An answer that is none, by its status."""
 
 
 class Pair:
@@ -116,24 +122,31 @@ class Pair:
         while not self._over.is_set():
             with self._lock:
                 self.history.asked += 1
-            failure = self._call()
-            if failure and not self._over.is_set():
-                with self._lock:
-                    self.history.failures.append((self._elapsed(), failure))
-            self._over.wait(AFTER_FAILURE_SECONDS if failure else READING_SECONDS)
+            try:
+                waited = self._call()
+            except (OSError, HTTPException, Refused) as error:
+                self._failed(str(error) if isinstance(error, Refused) else type(error).__name__)
+                self._over.wait(AFTER_FAILURE_SECONDS)
+                continue
+            with self._lock:
+                self.history.waits.append(waited)
+            self._over.wait(READING_SECONDS)
 
-    def _call(self) -> str | None:
-        """One call on a connection of its own: what went wrong, if anything did."""
-        connection = HTTPConnection(self._proxy, timeout=CLIENT_PATIENCE_SECONDS)
-        try:
+    def _failed(self, what: str) -> None:
+        # Calls that are open at the end break, and that is no failure.
+        if not self._over.is_set():
+            with self._lock:
+                self.history.failures.append((self._elapsed(), what))
+
+    def _call(self) -> float:
+        """One call on a connection of its own; how long it waited."""
+        with closing(HTTPConnection(self._proxy, timeout=CLIENT_PATIENCE_SECONDS)) as connection:
             connection.request("POST", "/v1/chat/completions", CALL, {"content-type": "application/json"})
             answer = connection.getresponse()
             answer.read()
-            return None if answer.status == 200 else str(answer.status)
-        except (OSError, HTTPException) as error:
-            return type(error).__name__
-        finally:
-            connection.close()
+            if answer.status != 200:
+                raise Refused(answer.status)
+            return float(answer.headers["x-pacer-queue-wait-ms"]) / 1000
 
     def _sample(self) -> Sample:
         metrics = _get(f"http://{self._admin}/metrics")
@@ -162,14 +175,15 @@ class Pair:
 
 def _policy(scenario: Scenario) -> dict:
     """What the simulator's sidecar is told; its clients' patience is their own."""
+    rate = {"requestsPerMinute": scenario.rpm, "capacity": scenario.rpm}
     return {
         "apiVersion": "pacer.dev/v1alpha1",
         "kind": "RateLimitPolicy",
         "metadata": {"name": "live"},
         "spec": {
-            "rate": {"requestsPerMinute": 40, "capacity": 40},
+            "rate": rate,
             "queue": {"maxDepth": 500, "maxWaitSeconds": 3600, "whenFull": "Reject"},
-            "retreat": {"floorRequestsPerMinute": 4},
+            "retreat": {"floorRequestsPerMinute": scenario.floor},
         },
     }
 

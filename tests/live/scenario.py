@@ -19,6 +19,9 @@ class Scenario:
     steps: list[tuple[int, int]]
     tenant_rpm: int
     clients: int
+    # What the policy allows, and the least its pace falls to.
+    rpm: int
+    floor: int
 
     def quota_at(self, elapsed: float) -> int:
         begun = [quota for at, quota in self.steps if at <= elapsed]
@@ -40,4 +43,5 @@ def _scenario(line: dict) -> Scenario:
     [demand] = line["demand"]
     steps = [(at, quota) for at, quota in line.get("steps", [])]
     tenant = line.get("other", {}).get("rpm", 0)
-    return Scenario(line, line["name"], line["T"], line["up"]["q"], steps, tenant, demand["n"])
+    rpm, floor = line["rpm"], line["floor"]
+    return Scenario(line, line["name"], line["T"], line["up"]["q"], steps, tenant, demand["n"], rpm, floor)
