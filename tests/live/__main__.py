@@ -78,7 +78,8 @@ def main() -> int:
         found = [figures(scenario, history) for history in copies]
         print("", *table(scenario.name, found, drawn), sep="\n")
         rate_limited += sum(failure == "429" for history in copies for _, failure in history.failures)
-    print(f"\nsimulated: mean, least and most of {SEEDS} seeds; outside: so many live values are not between these two")
+    print(f"\nsimulated: mean, least and most of {SEEDS} seeds; outside: so many live values are not between these two,")
+    print(f"which chance alone does to {2 / (SEEDS + 1):.0%} of all where chance has a part")
     return 1 if rate_limited else 0
 
 
