@@ -38,7 +38,7 @@ pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &Stri
     );
     if allows_less(options) {
         lines.push(
-            "Nor is it told what the upstream allows: it sends refused calls again by itself, and finds the pace.".into(),
+            "Nor is it told what the upstream allows: it sends refused calls again by itself, and finds the limit.".into(),
         );
     }
     if options.no_load {
