@@ -24,8 +24,9 @@ def figures(scenario: Scenario, history: History) -> dict[str, float | None]:
         "cvf429": 100 * rate_limited / max(history.asked, 1),
     }
     found |= {f"p{percent}_NORMAL": _quantile(history.waits, percent) for percent in (50, 99)}
-    if asked := history.tenant_accepted + history.tenant_refused:
-        found["other_ok"] = history.tenant_accepted / asked
+    if scenario.tenant_rpm:
+        asked = history.tenant_accepted + history.tenant_refused
+        found["other_ok"] = history.tenant_accepted / asked if asked else None
     return found | {f"settle_{at}": _settle(scenario, history, at, quota) for at, quota in scenario.steps}
 
 
