@@ -1,7 +1,7 @@
 # The front door: every command a person or CI runs. `make help` lists the targets.
 #
 # Variables, set as `make VARIABLE=value TARGET`:
-#   ARGS        passed on to the program by `demo`, to the tests by `unit` and `cluster`
+#   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
 #   PACER_BIN   the binary under test in `clients` (default: the debug build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
@@ -107,6 +107,14 @@ figures: ## Renew the tables and the picture of docs/rate-control.md, after the 
 	PACER_GENERATE=1 cargo test --release --locked --package pacer-simulator --test targets
 	cargo build --release --locked --example simulate
 	$(PYTHON) simulator/plot.py $(TARGET_DIR)/release/examples/simulate docs/rate-control.svg
+
+.PHONY: live
+live: ## Run the sidecar in real time beside the simulator (35 minutes; ARGS="--phase 300"); not part of `test`
+	@tests/tools.sh $(PYTHON)
+	cargo build --release --locked --bin pacer
+	cargo build --release --locked --example simulate
+	PACER_BIN="$(abspath $(TARGET_DIR))/release/pacer" SIMULATE_BIN="$(abspath $(TARGET_DIR))/release/examples/simulate" \
+		$(PYTHON) -B tests/live $(ARGS)
 
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)

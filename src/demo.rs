@@ -54,6 +54,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// Only the upstream and the sidecar, no workload.
     pub no_load: bool,
+    /// Of everything that is left to chance; the same seed plays the same demo again.
+    pub seed: u64,
     /// Port of the proxy; 0 lets the system choose.
     pub port: u16,
     /// Port of probes and metrics; 0 lets the system choose.
@@ -63,9 +65,6 @@ pub struct Options {
 /// How long calls that are still running may take at the end. The workload has left by then;
 /// this is for somebody who tried the sidecar by hand.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Any seed makes a good demo; a fixed one makes the same demo again.
-const SEED: u64 = 40;
 
 /// The key the sidecar attaches: the upstream insists on one, and takes any.
 const KEY: &str = "demo-key";
@@ -150,7 +149,7 @@ impl Demo {
         if self.options.no_load {
             return std::future::pending().await;
         }
-        workload::run(&self.app, self.options.rpm, SEED, &self.tally).await;
+        workload::run(&self.app, self.options.rpm, self.options.seed, &self.tally).await;
     }
 
     async fn show<W: Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
@@ -198,7 +197,7 @@ fn upstream_options(options: &Options) -> UpstreamOptions {
         chunks: 20,
         chunk_gap: Duration::from_millis(60),
         requires_authorization: true,
-        seed: SEED,
+        seed: options.seed,
         ..UpstreamOptions::default()
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod read;
 mod upstream;
 mod values;
+mod wire;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use demand::{Demand, Kind, Tenant};
 pub use error::ScenarioError;
 pub use read::read;
 pub use upstream::{Fault, Headers, LimitKind, RetryAfter, ShortLimit, Step, Up};
+pub use wire::{Delays, Spread};
 
 use serde::Deserialize;
 
@@ -37,6 +39,9 @@ pub struct Scenario {
     /// Who else uses the key.
     #[serde(default, deserialize_with = "demand::one_or_many")]
     pub other: Vec<Tenant>,
+    /// The delays, where they are known; those of the internet and of a large model, by default.
+    #[serde(default)]
+    pub wire: Option<Delays>,
     /// When the sidecar's process restarts.
     #[serde(default, deserialize_with = "values::many_seconds")]
     pub restart: Vec<Duration>,

@@ -85,7 +85,7 @@ impl<'a, S: Sidecar, W: Watch<S>> World<'a, S, W> {
             agenda: Agenda::default(),
             wake: None,
             upstream: Upstream::new(&scenario.up, rng("up")),
-            wire: Wire::new(rng("wire")),
+            wire: Wire::new(rng("wire"), scenario.wire),
             clients: rng("demand"),
             tenants: rng("other"),
             requests: Vec::new(),

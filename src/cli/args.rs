@@ -133,6 +133,9 @@ pub(super) struct DemoArgs {
     /// Make no calls; print how to make them yourself
     #[arg(long)]
     no_load: bool,
+    /// Of everything that is left to chance: the same seed plays the same demo again
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u32::MAX), default_value_t = 40)]
+    seed: u64,
     #[command(flatten)]
     ports: Ports,
     #[command(flatten)]
@@ -189,6 +192,7 @@ impl DemoArgs {
             tenant_rpm: self.tenant_rpm.unwrap_or(0),
             duration: self.duration,
             no_load: self.no_load,
+            seed: self.seed,
             port: self.ports.port,
             metrics_port: self.ports.metrics_port,
         };

@@ -23,8 +23,6 @@ pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &Stri
             upstream.base_url(),
             requests(options.upstream_rpm)
         ),
-        "The sidecar cannot know what was sent before it started, so it begins paced, not with a burst."
-            .into(),
     ];
     let steps = options.upstream_steps.iter();
     lines.extend(
@@ -34,11 +32,27 @@ pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &Stri
         let tenant = requests(options.tenant_rpm);
         lines.push(format!("            somebody else on the key makes {tenant} a minute"));
     }
+    lines.push(
+        "The sidecar cannot know what was sent before it started, so it begins paced, not with a burst."
+            .into(),
+    );
+    if allows_less(options) {
+        lines.push(
+            "Nor is it told what the upstream allows: it sends refused calls again by itself, and finds the limit.".into(),
+        );
+    }
     if options.no_load {
         lines.extend(to_try(&base));
     }
     lines.push(String::new());
     lines
+}
+
+/// Whether the sidecar will meet refusals.
+fn allows_less(options: &Options) -> bool {
+    let steps = options.upstream_steps.iter().map(|step| step.quota);
+    let least = steps.fold(options.upstream_rpm, u32::min);
+    least.saturating_sub(options.tenant_rpm) < options.rpm
 }
 
 fn to_try(base: &str) -> Vec<String> {
@@ -65,7 +79,29 @@ or with the OpenAI Python SDK:
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::upstream::Step;
     use super::*;
+
+    #[test]
+    fn refusals_are_announced_where_there_will_be_some() {
+        let options = |upstream_rpm, tenant_rpm, quotas: &[u32]| Options {
+            rpm: 40,
+            upstream_rpm,
+            upstream_steps: quotas.iter().map(|&quota| Step { at: Duration::ZERO, quota }).collect(),
+            tenant_rpm,
+            duration: None,
+            no_load: false,
+            seed: 0,
+            port: 0,
+            metrics_port: 0,
+        };
+        assert!(!allows_less(&options(40, 0, &[50])));
+        for less in [options(24, 0, &[]), options(40, 0, &[24, 40]), options(40, 1, &[])] {
+            assert!(allows_less(&less), "{less:?}");
+        }
+    }
 
     #[test]
     fn the_lines_to_try_name_the_sidecars_own_address() {

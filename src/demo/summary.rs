@@ -49,8 +49,9 @@ fn upstream(view: &View) -> Vec<String> {
         facts.push(format!("other client on the key: accepted {accepted}, answered 429 to {refused}"));
     }
     facts.push(format!(
-        "pace         {} a minute at the end: {}",
+        "pace         {} of {} a minute at the end: {}",
         view.limiter.effective_rpm,
+        view.limiter.base_rpm,
         table::learned(&view.limiter)
     ));
     facts
@@ -76,7 +77,7 @@ mod tests {
 Summary after 1:23
   upstream     accepted 55, answered 429 to 0; calls in the fullest minute: 40, quota: 40
   quota used   98.2 %: 55 accepted where evenly spaced calls would have had 56
-  pace         40 a minute at the end: normal, no lower limit learned
+  pace         40 of 40 a minute at the end: normal, no lower limit learned
   application  429s of the upstream: 0, failures: 0, calls that still waited: 14
   refused      early by the sidecar: 7, each with when to come back
 
@@ -98,7 +99,7 @@ Summary after 1:23
         view.limiter.learned.limit_rpm = Some(30);
         let text = summary(&view).join("\n");
         assert!(text.contains("answered 429 to 9; calls in the fullest minute: 40, quota: 30"), "{text}");
-        assert!(text.contains("normal, learned limit 30 a minute"), "{text}");
+        assert!(text.contains("normal, learned limit 30"), "{text}");
         assert!(text.contains("other client on the key: accepted 8, answered 429 to 1"), "{text}");
     }
 

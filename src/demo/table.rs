@@ -18,8 +18,8 @@ pub(super) fn table(view: &View) -> Vec<String> {
     let mut lines = vec![progress(view.elapsed, view.duration), String::new()];
     lines.extend(lanes(view));
     lines.push(String::new());
-    lines.push(pace(view));
-    lines.push(format!("retreat   {}", learned(&view.limiter)));
+    lines.push(sidecar(view));
+    lines.push(pace(&view.limiter));
     lines.push(upstream(view));
     lines.push(app(view));
     for line in &mut lines {
@@ -58,7 +58,7 @@ pub(super) fn line(view: &View) -> String {
     });
     format!(
         "{:>5}  served {}, refused {}, waiting {} ({}), streams {} | window {}/{}, tokens {:.1} | \
-         {} a minute, {} | upstream accepted {}, 429s {}{seen} | quota used {}",
+         {} of {} a minute, {} | upstream accepted {}, 429s {}{seen} | quota used {}",
         clock(view.elapsed),
         view.served(),
         view.refused(),
@@ -69,6 +69,7 @@ pub(super) fn line(view: &View) -> String {
         view.limiter.window_limit,
         view.limiter.tokens,
         view.limiter.effective_rpm,
+        view.limiter.base_rpm,
         learned(&view.limiter),
         view.upstream.accepted,
         view.upstream.refused,
@@ -80,7 +81,7 @@ pub(super) fn line(view: &View) -> String {
 pub(super) fn learned(limiter: &Snapshot) -> String {
     let learned = &limiter.learned;
     let limit = match learned.limit_rpm {
-        Some(limit) => format!("learned limit {limit} a minute"),
+        Some(limit) => format!("learned limit {limit}"),
         None => "no lower limit learned".into(),
     };
     let short = learned.short.iter().flatten();
@@ -101,7 +102,13 @@ fn progress(elapsed: Duration, duration: Option<Duration>) -> String {
     format!("{} of {}  [{bar}]", clock(elapsed.min(duration)), clock(duration))
 }
 
-fn pace(view: &View) -> String {
+/// How fast calls may leave, and why.
+fn pace(limiter: &Snapshot) -> String {
+    let Snapshot { effective_rpm, base_rpm, .. } = limiter;
+    format!("pace      {effective_rpm} of {base_rpm} a minute: {}", learned(limiter))
+}
+
+fn sidecar(view: &View) -> String {
     let limiter = &view.limiter;
     let gate = if limiter.gate.is_zero() {
         String::new()
@@ -109,13 +116,8 @@ fn pace(view: &View) -> String {
         format!(", paused for {}", seconds(Some(limiter.gate)))
     };
     format!(
-        "sidecar   {} a minute, {:.1} of {} tokens, window {} of {}, streams {}{gate}",
-        limiter.effective_rpm,
-        limiter.tokens,
-        limiter.capacity,
-        limiter.window_used,
-        limiter.window_limit,
-        view.streams_open,
+        "sidecar   window {} of {}, {:.1} of {} tokens, streams {}{gate}",
+        limiter.window_used, limiter.window_limit, limiter.tokens, limiter.capacity, view.streams_open,
     )
 }
 
@@ -165,8 +167,8 @@ high              1       12         0      1.60 s      3.20 s        2.60 s
 normal           13       33         0      21.4 s      42.8 s        22.4 s
 low               0        0         7           -           -             -
 
-sidecar   40 a minute, 0.2 of 40 tokens, window 40 of 40, streams 2
-retreat   normal, no lower limit learned
+sidecar   window 40 of 40, 0.2 of 40 tokens, streams 2
+pace      40 of 40 a minute: normal, no lower limit learned
 upstream  accepted 55, 429s 0, fullest minute 40 of 40, quota used 98.2 %
 app       429s of the upstream 0, failures 0, 12 KiB received";
         assert_eq!(table(&mk_view()).join("\n"), expected);
@@ -198,9 +200,10 @@ app       429s of the upstream 0, failures 0, 12 KiB received";
         let mut view = mk_view();
         view.limiter.learned.state = PaceState::Recover;
         view.limiter.learned.limit_rpm = Some(24);
+        view.limiter.effective_rpm = 24;
         view.limiter.learned.short[0] = Some((Duration::from_secs(10), 5));
         view.limiter.learned.burst = Some(3);
-        let expected = "retreat   recover, learned limit 24 a minute, 5 in 10 s, 3 at once";
+        let expected = "pace      24 of 40 a minute: recover, learned limit 24, 5 in 10 s, 3 at once";
         assert!(table(&view).contains(&expected.to_owned()), "{:?}", table(&view));
     }
 
@@ -215,13 +218,13 @@ app       429s of the upstream 0, failures 0, 12 KiB received";
     fn a_closed_gate_is_shown() {
         let mut view = mk_view();
         view.limiter.gate = Duration::from_millis(2500);
-        assert!(pace(&view).ends_with("streams 2, paused for 2.50 s"));
+        assert!(sidecar(&view).ends_with("streams 2, paused for 2.50 s"));
     }
 
     #[test]
     fn the_line_says_the_same_in_one() {
         let expected = " 1:23  served 54, refused 7, waiting 14 (urgent 0, high 1, normal 13, low 0), streams 2 | \
-                        window 40/40, tokens 0.2 | 40 a minute, normal, no lower limit learned | upstream accepted 55, 429s 0, seen by the app 0, \
+                        window 40/40, tokens 0.2 | 40 of 40 a minute, normal, no lower limit learned | upstream accepted 55, 429s 0, seen by the app 0, \
                         its failures 0 | quota used 98.2 %";
         assert_eq!(line(&mk_view()), expected);
         let unseen = View { app: None, ..mk_view() };

@@ -16,6 +16,7 @@ fn mk_options() -> Options {
         tenant_rpm: 0,
         duration: None,
         no_load: false,
+        seed: 40,
         port: 0,
         metrics_port: 0,
     }
@@ -121,7 +122,7 @@ async fn call_virtually(scheduler: &Scheduler, quota: &Quota) -> Result<(), Refu
 async fn play_virtually(options: &Options, minutes: u64) -> (Snapshot, UpstreamStats, u32) {
     let quota = Arc::new(Quota::new(upstream_options(options)));
     let (_policy, in_force) = tokio::sync::watch::channel(Arc::new(settings(options)));
-    let (scheduler, dispatch) = Scheduler::seeded(in_force, Arc::new(Metrics::new("test")), SEED);
+    let (scheduler, dispatch) = Scheduler::seeded(in_force, Arc::new(Metrics::new("test")), options.seed);
     let turned_away = AtomicU32::new(0);
     let callers = (0..12).map(|_| async {
         loop {
@@ -155,7 +156,7 @@ async fn a_limit_far_below_the_pace_is_learned_and_shown() {
     let (limiter, upstream, _) = play_virtually(&options, 10).await;
     let limit = limiter.learned.limit_rpm.expect("a limit is learned");
     assert!((10..=13).contains(&limit) && limiter.effective_rpm <= 14, "{limiter:?}");
-    assert!(table::learned(&limiter).contains(&format!("learned limit {limit} a minute")));
+    assert!(table::learned(&limiter).contains(&format!("learned limit {limit}")));
     assert!(upstream.quota_used() > 0.8, "{upstream:?}");
 }
 

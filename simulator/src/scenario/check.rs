@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Demand, Fault, Kind, Scenario, Step, Tenant};
+use super::{Demand, Fault, Kind, Scenario, Spread, Step, Tenant};
 
 /// The largest rate and size the limiter takes.
 const MOST: u32 = 1_000_000;
@@ -23,6 +23,8 @@ impl Scenario {
             .or_else(|| first(&self.minshare, |at, share| share_of(&format!("minshare[{at}]"), *share)))
             .or_else(|| first(&self.age, |at, age| not_negative(&format!("age[{at}]"), *age)))
             .or_else(|| self.upstream())
+            .or_else(|| self.wire.and_then(|wire| spread("wire.there", wire.there)))
+            .or_else(|| self.wire.and_then(|wire| spread("wire.head", wire.head)))
             .or_else(|| first(&self.steps, |at, step| quota(&format!("steps[{at}]"), *step)))
             .or_else(|| first(&self.demand, |at, demand| demand.fault(&format!("demand[{at}]"))))
             .or_else(|| first(&self.other, |at, tenant| tenant.fault(&format!("other[{at}]"))))
@@ -102,6 +104,12 @@ fn share_of(key: &str, value: f64) -> Problem {
 
 fn quota(path: &str, step: Step) -> Problem {
     within(&format!("{path}[1]"), step.quota, 1..=MOST)
+}
+
+fn spread(key: &str, spread: Spread) -> Problem {
+    let (least, most) = (spread.least.as_secs_f64(), spread.most.as_secs_f64());
+    let wrong = || (key.to_owned(), format!("[{least}, {most}] must be the shortest time, then the longest"));
+    if least <= most { None } else { Some(wrong()) }
 }
 
 fn trouble(path: &str, fault: &Fault) -> Problem {

@@ -14,7 +14,7 @@ impl<S: Sidecar, W: Watch<S>> World<'_, S, W> {
         (request.stage, request.sent) = (Stage::Out, now);
         self.history.sent.push(now);
         self.told(Happened::Sent(id));
-        let arrives = now + self.wire.one_way();
+        let arrives = now + self.wire.there();
         self.agenda.at(arrives, Event::Arrives(id));
     }
 
@@ -25,7 +25,7 @@ impl<S: Sidecar, W: Watch<S>> World<'_, S, W> {
             self.history.accepted.push(self.now);
         }
         self.told(Happened::Arrived(id, answer));
-        let takes = self.wire.head_of(answer.status) + self.wire.one_way();
+        let takes = self.wire.answer(answer.status);
         self.agenda.at(self.now + takes, Event::Answered(id, answer));
     }
 

@@ -82,6 +82,10 @@ fn a_bad_value_is_named_with_its_key_and_what_is_accepted() {
         (r#""up": {"sched": [[1, 2], [3]]}"#, "key up.sched[1]: invalid length 1"),
         (r#""other": {"rpm": 3, "on": 5}"#, "key other[0].off: is missing"),
         (
+            r#""wire": {"there": [0, 0.1], "head": [2, 1]}"#,
+            "key wire.head: [2, 1] must be the shortest time, then the longest",
+        ),
+        (
             r#""retreat": "enabled""#,
             "key retreat: unknown variant `enabled`, expected `Enabled` or `Disabled`",
         ),
