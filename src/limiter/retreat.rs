@@ -15,6 +15,7 @@ mod doubt;
 mod episode;
 mod history;
 mod judge;
+mod outlook;
 mod pace;
 mod patience;
 mod rules;
@@ -23,7 +24,6 @@ mod suspicion;
 mod transition;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 pub use advice::Advice;
 pub(super) use advice::SPREAD as ADVICE_SPREAD;
@@ -32,13 +32,12 @@ pub use transition::{Cause, PaceState, Transition};
 
 use super::clock::Nanos;
 use super::settings::Settings;
-use super::snapshot::Learned;
 use advice::{Headers, Told};
 use doubt::Doubt;
 use episode::Episode;
 use history::{Counts, History, Scale};
 use pace::Pace;
-use rules::{BURST_AGE, CLEAN, HELD_BACK, ONE, PROBE_HURRY, Rules};
+use rules::{BURST_AGE, CLEAN, HELD_BACK, ONE, Rules};
 use short::ShortWindows;
 use suspicion::Suspicions;
 
@@ -235,87 +234,13 @@ impl Retreat {
         self.headers.forget(sent.serial);
     }
 
-    /// Sends that the window may hold.
-    pub(super) fn quota(&self) -> u32 {
-        u32::try_from(self.pace.sends() / ONE).unwrap_or(u32::MAX).max(1)
-    }
-
-    /// How the bucket fills.
-    pub(super) fn flow(&self) -> Flow {
-        let quota = self.quota();
-        let capacity = self.rules.capacity.min(quota);
-        let capacity = self.burst.map_or(capacity, |burst| burst.tokens.clamp(1, capacity));
-        if let Some((_, tokens, period)) = self.binding() {
-            return Flow { tokens, period, capacity };
-        }
-        let (tokens, period) = self.pace_of(quota);
-        Flow { tokens, period, capacity }
-    }
-
-    /// When the short windows and the headers allow a departure; `None` while that hangs on what is about to depart.
-    pub(super) fn free_at(&self, reserved: u64, now: Nanos) -> Option<Nanos> {
-        Some(self.short.free_at(&self.history, reserved, now)?.max(self.headers.free_at(now)))
-    }
-
-    /// Until when who waits is held back by more than the pace.
-    pub(super) fn blocked_until(&self, reserved: u64, now: Nanos) -> Nanos {
-        let learned = if self.rules.enabled { self.free_at(reserved, now) } else { None };
-        learned.unwrap_or(now)
-    }
-
-    /// Requests a minute that may leave.
-    pub(super) fn effective_rpm(&self) -> u32 {
-        let sends =
-            self.short.sends(&self.rules).map_or(self.pace.sends(), |short| short.min(self.pace.sends()));
-        self.rpm(sends)
-    }
-
-    /// What was learned.
-    pub(super) fn learned(&self, now: Nanos) -> Learned {
-        let agreed = || self.suspicions.agreed(now).map(|count| u64::from(count) * ONE);
-        Learned {
-            state: self.pace.state(),
-            limit_rpm: self
-                .pace
-                .limit()
-                .or(self.pace.probing_from())
-                .or_else(agreed)
-                .map(|limit| self.rpm(limit)),
-            next_step: self.pace.next_step(now).map(Duration::from_nanos),
-            short: self.short.view(&self.rules),
-            burst: self.burst.map(|burst| burst.tokens).filter(|tokens| *tokens < self.rules.capacity),
-            episodes: self.found,
-        }
-    }
-
     /// The oldest transition that nobody has asked for yet.
     pub(super) fn next_transition(&mut self) -> Option<Transition> {
         self.transitions.pop_front()
     }
 
-    fn rpm(&self, sends: u64) -> u32 {
-        let rpm = sends / ONE * 60 * rules::SECOND / self.rules.window.max(1);
-        u32::try_from(rpm).unwrap_or(u32::MAX).max(1)
-    }
-
     fn is_often(&self, share: Share) -> bool {
         u64::from(share.refused) * 1_000 > u64::from(share.departed) * u64::from(self.rules.threshold)
-    }
-
-    fn pace_of(&self, quota: u32) -> (u32, Nanos) {
-        let (more, than) = PROBE_HURRY;
-        match self.pace.probing_from() {
-            Some(_) => (quota.saturating_mul(more), self.rules.span.saturating_mul(u64::from(than))),
-            None => (quota, self.rules.span),
-        }
-    }
-
-    /// The short window that is tighter than the pace.
-    fn binding(&self) -> Option<(Scale, u32, Nanos)> {
-        let (quota, span) = self.pace_of(self.quota());
-        self.short.pace(&self.rules).filter(|(_, limit, takes)| {
-            u128::from(*limit) * u128::from(span) < u128::from(quota) * u128::from(*takes)
-        })
     }
 
     /// Lets the pace or the short window that held a served request back rise.

@@ -38,7 +38,7 @@ fn a_look_is_judged_by_its_own_answer_or_given_up() {
     let ends: [(End, u64); 3] = [
         (
             |trial, look| {
-                _ = trial.law.refused(look, Refused { news: true, named: false }, trial.share, trial.now)
+                _ = trial.law.refused(look, Refused { news: true, named: false }, trial.share, trial.now);
             },
             50_000,
         ),
