@@ -57,7 +57,7 @@ impl TokenBucket {
     ///
     /// While requests wait behind the window or the gate at most one token accrues: the burst
     /// of a minute ago must not be repeated every minute, or the urgent request that comes
-    /// between two bursts waits for half a minute (rate-control finding 3).
+    /// between two bursts waits for half a minute.
     pub(super) fn refill(&mut self, now: Nanos) {
         let blocked = self.blocked_until.clamp(self.refilled, now.max(self.refilled));
         self.accrue(blocked - self.refilled, self.level.max(self.period));

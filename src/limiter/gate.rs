@@ -1,4 +1,4 @@
-//! What a refusal does to the next departure (rate-control section 4, without the moves of the pace).
+//! What a refusal does to the next departure (`docs/rate-control.md`, what never changes).
 //!
 //! A refusal opens an *episode* and closes the gate: for as long as the upstream asked, or
 //! for a back-off that doubles with every refusal of the episode. While the episode is open

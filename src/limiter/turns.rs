@@ -4,7 +4,7 @@
 //! whole turn earned it is served before more urgent ones, and a turn is spent each time it
 //! is served. Of several lanes that are owed a turn the least urgent goes first: it earns the
 //! most slowly. Over any stretch in which a lane waits it so gets at least
-//! `share / (1 + share)` of the turns (rate-control invariant 11).
+//! `share / (1 + share)` of the turns (invariant I11 of `docs/rate-control.md`).
 //!
 //! Wanting counts like waiting: a request that was turned away because it would have come
 //! too late keeps its lane's claim alive, or a lane with a short wait would never earn a turn.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        /// Invariant 11, whatever the others do: `always` waits all the time, the rest come and go.
+        /// Invariant I11, whatever the others do: `always` waits all the time, the rest come and go.
         #[test]
         fn over_any_100_turns_in_which_it_waits_a_lane_gets_its_share(
             shares in (0_u32..40, 0_u32..30, 0_u32..30),

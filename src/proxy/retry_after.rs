@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-/// Longer pauses are cut to this (`raMax` of the rate-control notes): no client waits that long, and a
-/// mistaken header must not close the gate for hours.
+/// Longer pauses are cut to this: no client waits that long, and a mistaken header must not close the gate for hours.
 pub(super) const LONGEST: Duration = Duration::from_secs(300);
 
 /// Numbers above this many seconds are moments since 1970, not spans (it was 2001 then).

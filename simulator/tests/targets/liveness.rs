@@ -4,7 +4,7 @@ use pacer_simulator::{Scenario, scenario};
 
 use super::{each, watched};
 
-/// The longest wait for a step above a limit, and what the rise itself may take: rc 10, rc2 8.
+/// The longest wait for a step above a limit, and what the rise itself may take: I10, L8.
 const RISES_WITHIN: u32 = 240 + 150;
 /// Quiet for a minute, then a tenth every half minute.
 const RISES_QUIETLY_WITHIN: u32 = 60 + 30 * 10;
@@ -86,7 +86,7 @@ fn a_quota_that_comes_back_is_found_without_demand_too() {
     assert!(learned >= 8, "of {} scenarios only {learned} lowered the pace", lowest.len());
 }
 
-/// rc2 4: one episode, however long, is no limit; many refusals at once take a tenth at most.
+/// L4: one episode, however long, is no limit; many refusals at once take a tenth at most.
 #[test]
 fn two_minutes_of_nothing_but_429s_lower_the_pace_by_a_tenth_at_most() {
     let line = r#"{"name": "out", "T": 1500, "up": {"brown": [[600, 720, 1]]}, "demand": [{"kind": "closed", "n": 30}]}"#;

@@ -4,40 +4,34 @@
 //! the [`suite`] that the law was designed with, a [`population`] drawn from a committed seed, and one
 //! drawn anew in every run, whose seed is printed. A [`watch`] looks on at every event of all of them.
 //!
-//! Where each invariant is held; `rc` is `docs/rate-control.md`, section 6, and `rc2` the second
-//! list, of the learned windows. *Model* is `src/limiter/tests/` (random traces), *watch* is
+//! Where each invariant of `docs/rate-control.md` is held. *Model* is `src/limiter/tests/` (random traces), *watch* is
 //! `targets/watch.rs`, *unit* are the tests beside the module named.
 //!
 //! | invariant | where |
 //! | --- | --- |
-//! | rc 1: pace between floor and ceiling | model, watch, unit `pace` |
-//! | rc 2: window never overfull, hence never more than `rpm` a minute | model, watch |
-//! | rc 3: alone on an honest upstream no 429 | suite, A1 to A3 |
-//! | rc 4: nothing before gate, `Retry-After`, gap | model, watch |
-//! | rc 5: one unverified attempt in an episode | model, watch |
-//! | rc 6: four edges; normal is the configured pace; no rise in retreat, no fall in recover | model, watch; edges: unit `pace` |
-//! | rc 7: 5xx and stale verdicts lower nothing | model, watch |
-//! | rc 8: one attempt a request, none after an answer that was relayed; order within a class | watch; model |
-//! | rc 9: work conserving | model |
-//! | rc 10, rc2 8: the pace comes back | `liveness` |
-//! | rc 11: shares of waiting classes | unit `turns`, suite P1 |
-//! | rc 12: same trace, same seed, same sends | model, `simulator/src/world/tests.rs` |
-//! | rc2 1: no short window overfull | watch; unit `short` |
-//! | rc2 2: a short window holds at least one, ages away | watch; unit `short` |
-//! | rc2 3: a limit is a count that was refused | watch, restated below |
-//! | rc2 4: one episode sets no limit | watch, `liveness`, unit `suspicion` |
-//! | rc2 5: a count served acquits | unit `suspicion` |
-//! | rc2 6, 7: one step at a time; refused, back to where it began | unit `pace`, `short`, `judge` |
-//! | rc2 9: undone, no further than before | unit `pace`, `judge` |
-//! | rc2 10: doubt is bounded and ages | unit `doubt`, `judge` |
-//! | rc2 11: the look behind the headers | unit `advice` |
-//! | rc2 12: `Retry-After` proved too short | unit `gate`, `patience` |
-//! | rc2 13: who did not wait raises nothing | unit `retreat` |
-//!
-//! rc2 3 cannot hold as written, "a pace is only lowered to a count at which a refusal was seen":
-//! a refused step goes back to where it began, and refusals that no limit explains take a tenth. So
-//! it is held of limits only: where an episode is found to mean a limit and the pace falls, it falls
-//! to such a count.
+//! | I1: pace between floor and ceiling | model, watch, unit `pace` |
+//! | I2: window never overfull, hence never more than `rpm` a minute | model, watch |
+//! | I3: alone on an honest upstream no 429 | suite, A1 to A3 |
+//! | I4: nothing before gate, `Retry-After`, gap | model, watch |
+//! | I5: one unverified attempt in an episode | model, watch |
+//! | I6: four edges; normal is the configured pace; no rise in retreat, no fall in recover | model, watch; edges: unit `pace` |
+//! | I7: 5xx and stale verdicts lower nothing | model, watch |
+//! | I8: one attempt a request, none after an answer that was relayed; order within a class | watch; model |
+//! | I9: work conserving | model |
+//! | I10, L8: the pace comes back | `liveness` |
+//! | I11: shares of waiting classes | unit `turns`, suite P1 |
+//! | I12: same trace, same seed, same sends | model, `simulator/src/world/tests.rs` |
+//! | L1: no short window overfull | watch; unit `short` |
+//! | L2: a short window holds at least one, ages away | watch; unit `short` |
+//! | L3: a limit is a count that was refused | watch, restated below |
+//! | L4: one episode sets no limit | watch, `liveness`, unit `suspicion` |
+//! | L5: a count served acquits | unit `suspicion` |
+//! | L6, L7: one step at a time; refused, back to where it began | unit `pace`, `short`, `judge` |
+//! | L9: undone, no further than before | unit `pace`, `judge` |
+//! | L10: doubt is bounded and ages | unit `doubt`, `judge` |
+//! | L11: the look behind the headers | unit `advice` |
+//! | L12: `Retry-After` proved too short | unit `gate`, `patience` |
+//! | L13: who did not wait raises nothing | unit `retreat` |
 
 #[cfg(debug_assertions)]
 compile_error!("these tests run optimised: `make targets`");

@@ -1,5 +1,4 @@
-//! The scenarios the law was designed with, 5 seeds each: every line of `docs/rate-control.md`,
-//! section 7, as a claim, and what the issue asks in place of those beside a tenant.
+//! The scenarios the law was designed with, 5 seeds each, and what it must reach there.
 
 use pacer::limiter::Priority;
 use pacer_simulator::figures::Settle;
@@ -63,7 +62,7 @@ impl Unit for Figure {
     }
 }
 
-/// The claims. Section 7 gives one bound for several cases; each is held by itself.
+/// The claims. Where one bound is for several cases, each is held by itself.
 fn claims() -> Vec<Claim<Figure>> {
     use Figure::*;
     let least = |cases: &[&'static str], figure, bounds: &[f64]| -> Vec<_> {
@@ -191,7 +190,7 @@ fn interactive(scenarios: &[Scenario]) -> Scenario {
 }
 
 #[test]
-fn every_line_of_section_7_holds() {
+fn every_case_reaches_what_is_wanted() {
     let mut scenarios = scenario::read(include_str!("../../scenarios.jsonl")).unwrap();
     assert_eq!(scenarios.len(), 36);
     let interactive = interactive(&scenarios);

@@ -110,7 +110,7 @@ impl Watcher {
         presumed
     }
 
-    /// rc 6: edges; no rise in retreat, no fall in recover.
+    /// I6: edges; no rise in retreat, no fall in recover.
     fn moves(&mut self, transitions: &[Transition], snapshot: &Snapshot, now: Duration) {
         use PaceState::{Normal, Recover, Retreat};
         for transition in transitions {
@@ -128,7 +128,7 @@ impl Watcher {
         }
     }
 
-    /// rc 1, rc 6, rc2 2 to 4: where the pace may be, and what it may fall to.
+    /// I1, I6, L2 to 4: where the pace may be, and what it may fall to.
     fn bounds(&self, snapshot: &Snapshot, now: Duration) {
         let (limit, learned) = (snapshot.window_limit, &snapshot.learned);
         let (base, retreat) = (self.settings.rate.window_quota(), &self.settings.retreat);
@@ -156,22 +156,22 @@ impl Watcher {
         let counts = [self.within(MINUTE, now, granted), self.within(MINUTE, now, |_| true)];
         let counts = counts.map(|count| u32::try_from(count).unwrap());
         let (rate, last) = (&self.settings.rate, self.sent.last().map(|last| last.at));
-        self.check(last.is_none_or(|last| now >= last + rate.minimum_gap), "rc 4: within the gap", now);
-        self.check(now >= self.not_before, "rc 4: before Retry-After ended", now);
-        self.check(snapshot.gate.is_zero(), "rc 4: through a closed gate", now);
+        self.check(last.is_none_or(|last| now >= last + rate.minimum_gap), "I4: within the gap", now);
+        self.check(now >= self.not_before, "I4: before Retry-After ended", now);
+        self.check(snapshot.gate.is_zero(), "I4: through a closed gate", now);
         let unverified = |sent: &Sent| !sent.settled && self.is_news(sent);
         let serial = !self.episode || self.within(MINUTE, now, unverified) == 0;
-        self.check(serial, "rc 5: two unverified attempts", now);
-        self.check(!self.relayed.contains(&request), "rc 8: sent again after its answer", now);
+        self.check(serial, "I5: two unverified attempts", now);
+        self.check(!self.relayed.contains(&request), "I8: sent again after its answer", now);
         let span = rate.window + rate.window_margin;
         self.sent.push(Sent { at: now, counts, refused: false, settled: false });
         let twice = self.out.insert(request, self.sent.len() - 1).is_some();
-        self.check(!twice, "rc 8: two attempts of one request", now);
+        self.check(!twice, "I8: two attempts of one request", now);
         let inside = self.within(span, now, |_| true);
-        self.check(inside <= snapshot.window_limit as usize, "rc 2: an overfull window", now);
+        self.check(inside <= snapshot.window_limit as usize, "I2: an overfull window", now);
         for (length, limit) in snapshot.learned.short.iter().flatten() {
             let inside = self.within(*length + SHORT_MARGIN, now, granted);
-            self.check(inside <= *limit as usize, "rc2 1: an overfull short window", now);
+            self.check(inside <= *limit as usize, "L1: an overfull short window", now);
         }
         self.most_in_a_minute = self.most_in_a_minute.max(self.within(MINUTE, now, |_| true));
     }
@@ -197,7 +197,7 @@ impl Watcher {
                 self.refused_at.extend(sent.counts);
             }
             Status::RateLimited | Status::Unavailable => {
-                self.check(presumed || limit >= self.limit, "rc 7: it falls for no reason", now);
+                self.check(presumed || limit >= self.limit, "I7: it falls for no reason", now);
             }
         }
     }

@@ -200,7 +200,7 @@ fn refusals_alone(counting: Counting, demand_pause: Duration, seed: u64) -> usiz
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Invariant 3.
+    /// Invariant I3.
     #[test]
     fn alone_with_jitter_below_the_margin_there_is_no_refusal(
         seed in any::<u64>(), offset in 0_u64..60, rolling in any::<bool>(), pause in 0_u64..90_000

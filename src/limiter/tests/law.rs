@@ -18,7 +18,7 @@ impl LawAccount {
         base.max(ceiling.map_or(0, |ceiling| scaled(ceiling, settings)))
     }
 
-    /// Looks after time has passed or a verdict has come: rate-control 6.1, 6.6; rate-control-2 5.2.
+    /// Looks after time has passed or a verdict has come: I1, I6, L2.
     pub(super) fn look(&mut self, limiter: &mut Limiter<u32>, settings: &Settings, now: Instant) {
         let snapshot = limiter.snapshot(now);
         let mut state = self.seen.map_or(PaceState::Normal, |(state, _)| state);
@@ -47,14 +47,14 @@ impl LawAccount {
         self.seen = Some((snapshot.learned.state, snapshot.window_limit));
     }
 
-    /// A verdict came that says nothing new about the quota: rate-control 6.7.
+    /// A verdict came that says nothing new about the quota: I7.
     pub(super) fn taught_nothing(&self, limiter: &mut Limiter<u32>, now: Instant) {
         let limit = limiter.snapshot(now).window_limit;
         assert!(self.seen.is_none_or(|(_, before)| limit >= before), "it falls for no reason");
     }
 }
 
-/// The four edges of rate-control 6.6.
+/// The four edges of I6.
 fn is_edge(transition: &Transition) -> bool {
     use PaceState::{Normal, Recover, Retreat};
     matches!(

@@ -170,7 +170,7 @@ impl Model {
         self.departures.iter().filter(|at| **at + self.span() > self.now).count()
     }
 
-    /// Invariant 2: departures in (t-W-m, t], this one included, stay within the quota.
+    /// Invariant I2: departures in (t-W-m, t], this one included, stay within the quota.
     fn check_window(&self) {
         let inside = self.inside();
         let quota = LawAccount::most(&self.settings) as usize;
@@ -266,7 +266,7 @@ impl Model {
         self.out.push(Out { request, grant, order: self.granted_so_far - 1, departed: None });
     }
 
-    /// Invariant 5: at most one unverified attempt while an episode is open.
+    /// Invariant I5: at most one unverified attempt while an episode is open.
     fn check_serial_probe(&self) {
         let Some(episode) = self.episode else { return };
         let probes = self.out.iter().filter(|out| out.order >= episode && out.grant.kind == GrantKind::Paced);
@@ -282,7 +282,7 @@ impl Model {
         }
     }
 
-    /// Invariant 9: nobody waits who could leave, and what is waited for is in the future.
+    /// Invariant I9: nobody waits who could leave, and what is waited for is in the future.
     fn check_sleep(&mut self, wake: Option<Instant>) {
         assert!(wake.is_none_or(|wake| wake > self.now), "asleep until a time that has come");
         let snapshot = self.limiter.snapshot(self.now);
