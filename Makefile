@@ -73,9 +73,9 @@ transcript: build tools ## Show what kubectl does to a running sidecar, and how 
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
 .PHONY: readme
-readme: ## Run every command the README shows
+readme: ## Run every command that the README and the simulator's page show
 	@tests/tools.sh $(PYTHON) curl
-	$(PYTHON) tests/readme.py README.md
+	$(PYTHON) tests/readme.py README.md simulator/README.md
 
 .PHONY: clients
 clients: build ## Run the OpenAI SDKs (Python 1.x, 2.x, 3.x; Node 6.x, 7.x) against the sidecar

@@ -1,4 +1,4 @@
-"""Runs every command that the README shows, and fails when one fails or a flag is missing there.
+"""Runs every command that the given pages show, and fails when one fails or a flag is missing in the first.
 
 A command is a line `$ COMMAND` of a ```console block; lines without `$` are what it may
 print and are not compared. A comment above the block can change what is done with it:
@@ -124,12 +124,18 @@ def undocumented(text: str) -> list[str]:
     return sorted(name for name in names if f"`{name}`" not in text)
 
 
-def main(document: str) -> None:
+def main(documents: list[str]) -> None:
     # Built first, so that nothing is built while something waits to be ready.
     subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+    readme = documents[0]
+    if missing := undocumented(Path(readme).read_text()):
+        raise SystemExit(f"{readme} does not name {', '.join(missing)}")
+    for document in documents:
+        run_all(document)
+
+
+def run_all(document: str) -> None:
     text = Path(document).read_text()
-    if missing := undocumented(text):
-        raise SystemExit(f"{document} does not name {', '.join(missing)}")
     shell = Shell()
     ran = 0
     try:
@@ -151,4 +157,4 @@ def main(document: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
