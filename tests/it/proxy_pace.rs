@@ -132,3 +132,19 @@ async fn a_request_that_cannot_wait_for_busy_workers_is_told_at_once() {
     assert!((1..=60).contains(&reply.number("retry-after")), "{reply:?}");
     assert_eq!(upstream.asked().len(), 1);
 }
+
+#[tokio::test]
+async fn a_request_that_waits_for_busy_workers_is_served_though_the_sidecar_drains() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "1")]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    sidecar.is_idle().await;
+    let drain = async {
+        eventually("it is here", || sidecar.metrics.requests.buffered_bytes.get() > 0).await;
+        assert_eq!(call(sidecar.post().body(HEALTHY)).await.status, 200);
+        sidecar.scheduler.drain();
+        assert_eq!(call(sidecar.post()).await.code(), "shutting_down", "who comes later is refused");
+    };
+    let (reply, ()) = tokio::join!(call(sidecar.post()), drain);
+    assert_eq!(reply.status, 200, "{reply:?}");
+}

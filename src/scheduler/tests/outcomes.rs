@@ -193,3 +193,28 @@ async fn a_transition_is_counted_and_remembered_with_its_time() {
     assert!(metrics.render().contains(&counted), "{counted}");
     drop((permit, sender));
 }
+
+#[tokio::test(start_paused = true)]
+async fn retreat_can_be_turned_off_and_on_again_while_the_pace_retreats() {
+    let (scheduler, policy) = start(mk_settings());
+    let set = |enabled| policy.send_modify(|settings| Arc::make_mut(settings).retreat.enabled = enabled);
+    let moved = || scheduler.last_transition().map(|last| (last.transition.to, last.transition.cause));
+    let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    assert_eq!(moved(), Some((PaceState::Retreat, Cause::Refused)));
+    set(false);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(moved(), Some((PaceState::Normal, Cause::Settings)));
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    assert_eq!(scheduler.snapshot().learned.state, PaceState::Normal);
+    set(true);
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    assert_eq!(moved(), Some((PaceState::Retreat, Cause::Refused)));
+    drop(permit);
+}
