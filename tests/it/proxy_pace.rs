@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pacer::limiter::settings::Mode;
 use pacer::limiter::{Cause, PaceState};
 
 use crate::support::sidecar::call;
@@ -147,4 +148,57 @@ async fn a_request_that_waits_for_busy_workers_is_served_though_the_sidecar_drai
     };
     let (reply, ()) = tokio::join!(call(sidecar.post()), drain);
     assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+#[tokio::test]
+async fn in_observe_busy_workers_hold_nobody_back() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "3600")]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.mode = Mode::Observe).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    let reply = call(sidecar.post().header("x-priority", "low")).await;
+    assert_eq!((reply.status, reply.header("x-pacer-queue-wait-ms")), (200, "0"));
+}
+
+#[tokio::test]
+async fn who_waits_for_busy_workers_is_told_when_nobody_is_served_any_more() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "3600")]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    sidecar.is_idle().await;
+    let close = async {
+        eventually("it is here", || sidecar.metrics.requests.buffered_bytes.get() > 0).await;
+        assert_eq!(call(sidecar.post().body(HEALTHY)).await.status, 200);
+        sidecar.scheduler.refuse_waiting();
+    };
+    let (reply, ()) = tokio::join!(call(sidecar.post()), close);
+    assert_eq!((reply.status, reply.code().as_str()), (503, "shutting_down"));
+    let low = call(sidecar.post().header("x-priority", "low")).await;
+    assert_eq!(
+        low.code(),
+        "upstream_overloaded",
+        "the workers are still left alone: it did not wait for them"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_and_cannot_wait_for_busy_workers_is_not_to_be_sent_again() {
+    let (busy, meanwhile) = Answer::stream(503);
+    let refused = Answer::too_many().header("retry-after", "2");
+    let upstream = Upstream::start([meanwhile.header("retry-after", "3600"), refused]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    let refused = async {
+        upstream.is_asked(1).await;
+        call(sidecar.post().header("x-stainless-timeout", "8")).await
+    };
+    let overtakes = async {
+        upstream.is_asked(2).await;
+        eventually("it was refused", || sidecar.scheduler.snapshot().refusal_ratio > 0.0).await;
+        busy.push(WORKERS).await;
+        drop(busy);
+    };
+    let (first, reply, ()) = tokio::join!(call(sidecar.post()), refused, overtakes);
+    assert_eq!(first.status, 503);
+    assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_overloaded"), "{reply:?}");
+    assert_eq!(reply.header("x-should-retry"), "false");
+    assert_eq!(upstream.asked().len(), 2);
 }

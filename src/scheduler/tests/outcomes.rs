@@ -218,3 +218,19 @@ async fn retreat_can_be_turned_off_and_on_again_while_the_pace_retreats() {
     assert_eq!(moved(), Some((PaceState::Retreat, Cause::Refused)));
     drop(permit);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_while_its_permit_is_postponed_leaves_nothing_behind() {
+    let (scheduler, _policy) = start(mk_settings());
+    for wait in [1, 8] {
+        let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+        let other = send(&scheduler, mk_patient(Priority::Urgent));
+        let postponed = permit.postpone(Duration::from_secs(5));
+        let left = tokio::time::timeout(Duration::from_secs(wait), postponed);
+        let (left, other) = tokio::join!(left, other);
+        drop((left, other.unwrap()));
+        let snapshot = scheduler.snapshot();
+        assert_eq!((snapshot.unsettled, snapshot.depth), (0, [0; 4]), "after {wait} s");
+        sleep(Duration::from_secs(60)).await;
+    }
+}
