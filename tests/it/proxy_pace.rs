@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pacer::limiter::settings::Mode;
+use pacer::limiter::settings::{Mode, WhenFull};
 use pacer::limiter::{Cause, PaceState};
 
 use crate::support::sidecar::call;
@@ -201,4 +201,27 @@ async fn a_request_that_was_sent_and_cannot_wait_for_busy_workers_is_not_to_be_s
     assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_overloaded"), "{reply:?}");
     assert_eq!(reply.header("x-should-retry"), "false");
     assert_eq!(upstream.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_pace_that_is_left_of_the_policys() {
+    let refused = || Answer::too_many().header("retry-after-ms", "1");
+    let upstream = Upstream::start((0..15).flat_map(|_| [refused(), Answer::ok()])).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    for _ in 0..15 {
+        assert_eq!(call(sidecar.post()).await.status, 200);
+    }
+    let pace = sidecar.scheduler.snapshot().effective_rpm;
+    assert!(pace < 60_000, "{:?}", sidecar.scheduler.snapshot());
+    sidecar.set(|it| {
+        it.queue.max_depth = 0;
+        it.queue.when_full = WhenFull::Reject;
+        it.rate.minimum_gap = Duration::from_secs(3_600);
+    });
+    eventually("the edit is in force", || sidecar.scheduler.snapshot().queue_limit == 0).await;
+    let message = call(sidecar.post()).await.json()["error"]["message"].to_string();
+    let named = format!(
+        "the policy allows 60000 requests per 60 s, and the upstream's refusals have lowered that to {pace} a minute"
+    );
+    assert!(message.contains(&named), "{message}");
 }
