@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_welcome_and_not_needed() {
-        assert_eq!(told(&requests("100, 100;w=60", "9", "1s")), mk_advice(100, 9, 1_000));
+        for limit in ["100", "100, 100;w=60", "100;w=60, 1000;w=3600"] {
+            assert_eq!(told(&requests(limit, "9", "1s")), mk_advice(100, 9, 1_000), "{limit}");
+        }
         let unlimited = Some(Advice { limit: None, remaining: 9, reset: Duration::from_secs(1) });
         assert_eq!(told(&requests("plenty", "9", "1s")), unlimited);
         assert_eq!(told(&requests("60", "9", "1s")[1..]), unlimited);

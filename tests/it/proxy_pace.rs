@@ -65,6 +65,22 @@ async fn an_answer_that_says_nothing_is_left_holds_the_next_request_back() {
     assert_eq!(upstream.asked().len(), 1);
 }
 
+/// The answer takes longer than what is left until the moment it names.
+#[tokio::test]
+async fn the_moment_that_a_late_answer_names_is_waited_for() {
+    let spent = Answer::ok()
+        .header("date", "Sun, 09 Sep 2001 01:46:40 GMT")
+        .header("x-ratelimit-remaining", "0")
+        .header("x-ratelimit-reset", "1000000003");
+    let upstream = Upstream::start([spent.after(Duration::from_secs(4))]).await;
+    let sidecar = patient(&upstream).await;
+    assert_eq!(call(sidecar.post()).await.status, 200);
+    tokio::select! {
+        reply = call(sidecar.post()) => panic!("it waited for nothing: {reply:?}"),
+        () = eventually("the next one waits", || sidecar.waiting() == 1) => {}
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_says_something_is_left_or_speaks_of_tokens_holds_nobody_back() {
     let some_left = Answer::ok()

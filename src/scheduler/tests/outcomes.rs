@@ -160,7 +160,9 @@ async fn a_postponed_permit_is_charged_once_and_comes_back_after_its_pause() {
 
 #[tokio::test(start_paused = true)]
 async fn while_a_permit_is_postponed_others_leave_in_its_place() {
-    let (scheduler, _policy) = start(mk_settings());
+    let mut settings = mk_settings();
+    settings.rate.requests_per_minute = 1;
+    let (scheduler, _policy) = start(settings);
     let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
     let postponed = permit.postpone(Duration::from_secs(9));
     let other = send(&scheduler, mk_patient(Priority::Normal));
@@ -232,5 +234,33 @@ async fn a_client_that_leaves_while_its_permit_is_postponed_leaves_nothing_behin
         let snapshot = scheduler.snapshot();
         assert_eq!((snapshot.unsettled, snapshot.depth), (0, [0; 4]), "after {wait} s");
         sleep(Duration::from_secs(60)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn transitions_that_a_mere_look_brings_about_are_all_told_too() {
+    let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
+    let metrics = mk_metrics();
+    let (scheduler, task) = Scheduler::seeded(receiver, Arc::clone(&metrics), 1);
+    let retreat = async {
+        let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+        for _ in 0..3 {
+            permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+        }
+        permit.settle(Outcome::Unknown);
+    };
+    // Afterwards nobody runs the task, which would notice first.
+    tokio::select! {
+        () = task => unreachable!("it runs for ever"),
+        () = retreat => {}
+    }
+    advance(Duration::from_secs(600)).await;
+    assert_eq!(scheduler.snapshot().learned.state, PaceState::Normal);
+    let last = scheduler.last_transition().unwrap().transition;
+    assert_eq!((last.from, last.to, last.cause), (PaceState::Recover, PaceState::Normal, Cause::Quiet));
+    for (from, to) in [("retreat", "recover"), ("recover", "normal")] {
+        let labels = format!("cause=\"quiet\",from=\"{from}\",to=\"{to}\"");
+        let series = format!("sidecar_retreat_transitions_total{{{labels}}} 1\n");
+        assert!(metrics.render().contains(&series), "{series}");
     }
 }
