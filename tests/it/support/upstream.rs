@@ -199,20 +199,21 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Incoming>) -> Resul
         script.asked.push(Asked { method: head.method, uri: head.uri, headers: head.headers, body });
         script.answers.pop_front().unwrap_or_else(Answer::ok)
     };
-    let answer = match answer {
-        Answer::Late(delay, answer) => {
-            tokio::time::sleep(delay).await;
-            *answer
-        }
-        at_once => at_once,
-    };
+    say(answer).await
+}
+
+async fn say(answer: Answer) -> Result<Response<Body>, Slammed> {
     match answer {
         Answer::Say(status, headers, body) => {
             let body = Full::new(body).map_err(|never: Infallible| match never {}).boxed();
             Ok(response(status, headers, body))
         }
         Answer::Stream(status, headers, pieces) => Ok(response(status, headers, Fed(pieces).boxed())),
-        Answer::Late(..) | Answer::Hang => std::future::pending().await,
+        Answer::Late(delay, answer) => {
+            tokio::time::sleep(delay).await;
+            Box::pin(say(*answer)).await
+        }
+        Answer::Hang => std::future::pending().await,
         Answer::Slam => Err(Slammed),
     }
 }
