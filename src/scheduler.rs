@@ -121,7 +121,8 @@ impl Scheduler {
         entry.permit().await
     }
 
-    /// From now on [`Scheduler::acquire`] refuses with `Draining`; who waits keeps waiting.
+    /// From now on [`Scheduler::acquire`] refuses requests that arrive with `Draining`. Who waits keeps waiting, and
+    /// who arrived before is let in, though it waited for something else first.
     pub fn drain(&self) {
         self.shared.change(|state, _| state.drain());
     }

@@ -134,6 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_docs_has_every_field_at_its_default() {
+        let text = include_str!("../../docs/policy.example.yaml");
+        let example: wire::RateLimitPolicy = serde_saphyr::from_str(text).unwrap();
+        assert_eq!(settings(&example.spec), Settings::default());
+        let missing: Vec<_> = include_str!("../../docs/policy-reference.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .filter(|field| !field.contains('.') && !text.contains(&format!("{field}:")))
+            .collect();
+        assert_eq!(missing, Vec::<&str>::new(), "fields of the reference that the example lacks");
+    }
+
+    #[test]
     fn capacity_and_floor_follow_the_rate_when_they_are_not_given() {
         for (rpm, floor) in [(1, 1), (9, 1), (19, 1), (20, 2), (1_000_000, 100_000)] {
             let settings = settings_of(&format!("rate: {{requestsPerMinute: {rpm}}}"));

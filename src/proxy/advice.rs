@@ -4,9 +4,11 @@
 //! `x-ratelimit-*`. Only a family that names both what remains and when it comes back is advice; headers about
 //! tokens are about another quota. Whatever does not parse is as if it were not there.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 
-use super::retry_after::{reset_after, text};
+use super::retry_after::{reset_of, text};
 use crate::limiter::Advice;
 
 /// The limit, what remains of it and when it is whole again, by family.
@@ -16,13 +18,14 @@ const FAMILIES: [[&str; 3]; 3] = [
     ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
 ];
 
-/// What the upstream says is left of its quota of requests, if it says so.
-pub(super) fn advice(headers: &HeaderMap) -> Option<Advice> {
+/// What the upstream says is left of its quota of requests, if it says so, to a request that was answered `took` after
+/// it departed. The reset is counted from there, for that is when the quota was looked at.
+pub(super) fn advice(headers: &HeaderMap, took: Duration) -> Option<Advice> {
     FAMILIES.into_iter().find_map(|[limit, remaining, reset]| {
         Some(Advice {
             limit: text(headers, limit).and_then(count),
             remaining: text(headers, remaining).and_then(count)?,
-            reset: reset_after(text(headers, reset)?, headers)?,
+            reset: reset_of(text(headers, reset)?, headers)?.after_departure(took),
         })
     })
 }
@@ -34,13 +37,15 @@ fn count(value: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn told(headers: &[(&'static str, &str)]) -> Option<Advice> {
+        told_after(Duration::ZERO, headers)
+    }
+
+    fn told_after(took: Duration, headers: &[(&'static str, &str)]) -> Option<Advice> {
         let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        advice(&headers.collect())
+        advice(&headers.collect(), took)
     }
 
     fn requests<'a>(limit: &'a str, remaining: &'a str, reset: &'a str) -> [(&'static str, &'a str); 3] {
@@ -85,6 +90,22 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_counts_from_the_departure_and_a_moment_is_one_however_late_the_answer_tells_it() {
+        let answered = ("date", "Sun, 09 Sep 2001 01:46:40 GMT");
+        for (reset, expected) in [
+            ("1m0s", 60),
+            ("60", 60),
+            ("1000000010", 40),
+            ("1000000010000", 40),
+            ("Sun, 09 Sep 2001 01:46:50 GMT", 40),
+        ] {
+            let [limit, remaining, reset] = requests("60", "0", reset);
+            let told = told_after(Duration::from_secs(30), &[answered, limit, remaining, reset]);
+            assert_eq!(told, mk_advice(60, 0, expected * 1_000), "{reset:?}");
+        }
+    }
+
+    #[test]
     fn what_remains_is_a_whole_number() {
         for (remaining, expected) in
             [("0", Some(0)), (" 39 ", Some(39)), ("-1", None), ("1.5", None), ("", None), ("many", None)]
@@ -96,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_welcome_and_not_needed() {
-        assert_eq!(told(&requests("100, 100;w=60", "9", "1s")), mk_advice(100, 9, 1_000));
+        for limit in ["100", "100, 100;w=60", "100;w=60, 1000;w=3600"] {
+            assert_eq!(told(&requests(limit, "9", "1s")), mk_advice(100, 9, 1_000), "{limit}");
+        }
         let unlimited = Some(Advice { limit: None, remaining: 9, reset: Duration::from_secs(1) });
         assert_eq!(told(&requests("plenty", "9", "1s")), unlimited);
         assert_eq!(told(&requests("60", "9", "1s")[1..]), unlimited);

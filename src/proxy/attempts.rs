@@ -130,8 +130,9 @@ pub(super) async fn run(
         exchange.attempts();
         let patience = exchange.patience(&settings);
         let outbound = call.outbound(permit.departure());
+        let began = Instant::now();
         let attempt = try_once(shared, outbound, patience, settings.rate.window, exchange.trace_id()).await;
-        if let Some(advice) = attempt.advice() {
+        if let Some(advice) = attempt.advice(Instant::now() - began) {
             permit.advise(advice);
         }
         let (outcome, again) = attempt.verdict(resent);
@@ -192,10 +193,10 @@ async fn try_once(
 }
 
 impl Attempt {
-    /// What the answer's headers say of the quota, whatever the answer means.
-    fn advice(&self) -> Option<Advice> {
+    /// What the answer's headers say of the quota, whatever the answer means; it came `took` after the departure.
+    fn advice(&self, took: Duration) -> Option<Advice> {
         match self {
-            Self::Answer(answer, _) => advice::advice(&answer.headers),
+            Self::Answer(answer, _) => advice::advice(&answer.headers, took),
             Self::Failed(_) => None,
         }
     }

@@ -24,8 +24,8 @@ use super::relay::relay;
 use super::stamp::Outgoing;
 use super::upstream::{Outbound, Patience, SendError, Upstream, Url};
 use super::{hop_by_hop, matching, model};
-use crate::limiter::Priority;
 use crate::limiter::settings::{Mode, Settings};
+use crate::limiter::{Priority, Snapshot};
 use crate::metrics::Metrics;
 use crate::scheduler::{Permit, Refused, Scheduler, Wanted};
 
@@ -170,8 +170,9 @@ impl Shared {
 
     /// No permit, and what held it back.
     pub(super) fn refusal(&self, refused: Refused, settings: &Settings) -> Failure {
-        let gate = self.scheduler.snapshot().gate;
-        Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate }))
+        let Snapshot { gate, base_rpm, effective_rpm, .. } = self.scheduler.snapshot();
+        let retreated_to = (effective_rpm < base_rpm).then_some(effective_rpm);
+        Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate, retreated_to }))
     }
 
     /// Tells whoever debugs that it is the upstream this request is about to wait for.

@@ -80,10 +80,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded_and_forgotten_in_time() {
         let gates = ModelGates::default();
+        gates.close(&"x".repeat(LONGEST_NAME + 1), SECOND);
+        assert_eq!(gates.lock().len(), 0);
         for model in 0..2 * MOST_MODELS {
             gates.close(&model.to_string(), SECOND);
         }
-        gates.close(&"x".repeat(LONGEST_NAME + 1), SECOND);
         assert_eq!(gates.lock().len(), MOST_MODELS);
         advance(SECOND).await;
         gates.close("late", SECOND);

@@ -25,6 +25,31 @@ const BUDGETS: [(&str, &str); 3] = [
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
 ];
 
+/// When a budget is whole again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reset {
+    /// So long after the request that was told so.
+    After(Duration),
+    /// A moment, so far from now.
+    In(Duration),
+}
+
+impl Reset {
+    /// How long after the departure of the request, which was answered `took` later.
+    pub(super) fn after_departure(self, took: Duration) -> Duration {
+        match self {
+            Self::After(span) => span,
+            Self::In(span) => span.saturating_add(took),
+        }
+    }
+
+    fn span(self) -> Duration {
+        match self {
+            Self::After(span) | Self::In(span) => span,
+        }
+    }
+}
+
 /// How long the upstream asked to be left alone, at most [`LONGEST`].
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let asked = text(headers, "retry-after-ms").and_then(|millis| span(millis, 1e-3)).or_else(|| {
@@ -49,16 +74,17 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// When a budget that is used up comes back; one that is not known to be used up says nothing.
 fn budget_reset(headers: &HeaderMap, (remaining, reset): (&str, &str)) -> Option<Duration> {
     let left: f64 = text(headers, remaining)?.parse().ok()?;
-    reset_after(text(headers, reset).filter(|_| left <= 0.0)?, headers)
+    Some(reset_of(text(headers, reset).filter(|_| left <= 0.0)?, headers)?.span())
 }
 
-/// Time until a reset that is told as a duration, as seconds, as a moment since 1970 or as a date.
-pub(super) fn reset_after(reset: &str, headers: &HeaderMap) -> Option<Duration> {
+/// A reset that is told as a duration, as seconds, as a moment since 1970 or as a date.
+pub(super) fn reset_of(reset: &str, headers: &HeaderMap) -> Option<Reset> {
+    let at = |seconds| Some(Reset::In(since_epoch(seconds)?.saturating_sub(since_epoch_now(headers))));
     match reset.parse::<f64>() {
-        Ok(at) if at >= EPOCH_MILLIS_FROM => Some(since_epoch(at / 1e3)?.saturating_sub(now_since_epoch())),
-        Ok(at) if at >= EPOCH_FROM => Some(since_epoch(at)?.saturating_sub(now_since_epoch())),
-        Ok(_) => span(reset, 1.0),
-        Err(_) => go_duration(reset).or_else(|| until(reset, headers)),
+        Ok(number) if number >= EPOCH_MILLIS_FROM => at(number / 1e3),
+        Ok(number) if number >= EPOCH_FROM => at(number),
+        Ok(_) => span(reset, 1.0).map(Reset::After),
+        Err(_) => go_duration(reset).map(Reset::After).or_else(|| until(reset, headers).map(Reset::In)),
     }
 }
 
@@ -72,10 +98,14 @@ fn span(number: &str, unit: f64) -> Option<Duration> {
 /// Time until an HTTP date, by the upstream's own clock where it sent one; zero if it is past.
 fn until(date: &str, headers: &HeaderMap) -> Option<Duration> {
     let at = httpdate::parse_http_date(date).ok()?;
-    let theirs =
-        headers.get(http::header::DATE).and_then(|now| httpdate::parse_http_date(now.to_str().ok()?).ok());
-    let now = theirs.unwrap_or_else(wall_clock);
+    let now = their_clock(headers).unwrap_or_else(wall_clock);
     Some(at.duration_since(now).unwrap_or_default())
+}
+
+/// When the upstream says that it answered.
+#[expect(clippy::disallowed_types, reason = "a date header is a moment on the wall clock")]
+fn their_clock(headers: &HeaderMap) -> Option<std::time::SystemTime> {
+    httpdate::parse_http_date(text(headers, "date")?).ok()
 }
 
 #[expect(clippy::disallowed_types, reason = "a date header is a moment on the wall clock")]
@@ -84,8 +114,9 @@ fn wall_clock() -> std::time::SystemTime {
 }
 
 #[expect(clippy::disallowed_types, reason = "a date header is a moment on the wall clock")]
-fn now_since_epoch() -> Duration {
-    wall_clock().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()
+fn since_epoch_now(headers: &HeaderMap) -> Duration {
+    let now = their_clock(headers).unwrap_or_else(wall_clock);
+    now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn since_epoch(seconds: f64) -> Option<Duration> {
@@ -200,6 +231,16 @@ mod tests {
             let spent = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", reset)];
             assert_eq!(quota(&spent), expected, "{reset}");
             assert_eq!(asked(&spent), None, "it says nothing but about the quota");
+        }
+    }
+
+    #[test]
+    fn moments_since_1970_are_read_by_the_upstreams_own_clock() {
+        let spent = ("x-ratelimit-remaining-requests", "0");
+        let date = ("date", "Sun, 09 Sep 2001 01:46:45 GMT");
+        for reset in ["1000000010", "1000000010000"] {
+            let headers = [spent, date, ("x-ratelimit-reset-requests", reset)];
+            assert_eq!(quota(&headers), millis(5_000), "{reset}");
         }
     }
 

@@ -35,8 +35,10 @@ struct Mail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// Only requests that come back.
-    Draining,
+    /// Only requests that come back, and those that had arrived before.
+    Draining {
+        since: Instant,
+    },
     /// Nobody, and nobody waits.
     Closed,
 }
@@ -60,7 +62,12 @@ struct Due {
 
 impl State {
     pub(super) fn admit(&mut self, answer: Answer, wanted: &Wanted, now: StdInstant) -> Admission {
-        if self.phase != Phase::Open {
+        let is_late = match self.phase {
+            Phase::Open => false,
+            Phase::Draining { since } => wanted.arrived >= since,
+            Phase::Closed => true,
+        };
+        if is_late {
             return Admission::Refused(Refusal::draining(wanted.priority));
         }
         self.limiter.admit(answer, wanted.priority, wanted.deadline.into_std(), now)
@@ -83,7 +90,7 @@ impl State {
 
     pub(super) fn drain(&mut self) {
         if self.phase == Phase::Open {
-            self.phase = Phase::Draining;
+            self.phase = Phase::Draining { since: Instant::now() };
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{Permit, Refused, Scheduler, Wanted};
 use crate::limiter::settings::{Mode, WhenFull};
-use crate::limiter::{Outcome, Priority, RefusedBecause, Settings};
+use crate::limiter::{Cause, Outcome, PaceState, Priority, RefusedBecause, Settings};
 use crate::metrics::Metrics;
 
 /// One request a second, one at a time, no margin.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pacer::limiter::settings::{Mode, WhenFull};
 use pacer::limiter::{Cause, PaceState};
 
 use crate::support::sidecar::call;
@@ -62,6 +63,22 @@ async fn an_answer_that_says_nothing_is_left_holds_the_next_request_back() {
         () = eventually("the next one waits", || sidecar.waiting() == 1) => {}
     }
     assert_eq!(upstream.asked().len(), 1);
+}
+
+/// The answer takes longer than what is left until the moment it names.
+#[tokio::test]
+async fn the_moment_that_a_late_answer_names_is_waited_for() {
+    let spent = Answer::ok()
+        .header("date", "Sun, 09 Sep 2001 01:46:40 GMT")
+        .header("x-ratelimit-remaining", "0")
+        .header("x-ratelimit-reset", "1000000003");
+    let upstream = Upstream::start([spent.after(Duration::from_secs(4))]).await;
+    let sidecar = patient(&upstream).await;
+    assert_eq!(call(sidecar.post()).await.status, 200);
+    tokio::select! {
+        reply = call(sidecar.post()) => panic!("it waited for nothing: {reply:?}"),
+        () = eventually("the next one waits", || sidecar.waiting() == 1) => {}
+    }
 }
 
 #[tokio::test]
@@ -131,4 +148,96 @@ async fn a_request_that_cannot_wait_for_busy_workers_is_told_at_once() {
     assert_eq!(reply.header("x-pacer-reason"), "upstream_unavailable");
     assert!((1..=60).contains(&reply.number("retry-after")), "{reply:?}");
     assert_eq!(upstream.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_busy_workers_is_served_though_the_sidecar_drains() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "1")]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    sidecar.is_idle().await;
+    let drain = async {
+        eventually("it is here", || sidecar.metrics.requests.buffered_bytes.get() > 0).await;
+        assert_eq!(call(sidecar.post().body(HEALTHY)).await.status, 200);
+        sidecar.scheduler.drain();
+        assert_eq!(call(sidecar.post()).await.code(), "shutting_down", "who comes later is refused");
+    };
+    let (reply, ()) = tokio::join!(call(sidecar.post()), drain);
+    assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+#[tokio::test]
+async fn in_observe_busy_workers_hold_nobody_back() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "3600")]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.mode = Mode::Observe).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    let reply = call(sidecar.post().header("x-priority", "low")).await;
+    assert_eq!((reply.status, reply.header("x-pacer-queue-wait-ms")), (200, "0"));
+}
+
+#[tokio::test]
+async fn who_waits_for_busy_workers_is_told_when_nobody_is_served_any_more() {
+    let upstream = Upstream::start([Answer::json(503, WORKERS).header("retry-after", "3600")]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    assert_eq!(call(sidecar.post()).await.status, 503);
+    sidecar.is_idle().await;
+    let close = async {
+        eventually("it is here", || sidecar.metrics.requests.buffered_bytes.get() > 0).await;
+        assert_eq!(call(sidecar.post().body(HEALTHY)).await.status, 200);
+        sidecar.scheduler.refuse_waiting();
+    };
+    let (reply, ()) = tokio::join!(call(sidecar.post()), close);
+    assert_eq!((reply.status, reply.code().as_str()), (503, "shutting_down"));
+    let low = call(sidecar.post().header("x-priority", "low")).await;
+    assert_eq!(
+        low.code(),
+        "upstream_overloaded",
+        "the workers are still left alone: it did not wait for them"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_and_cannot_wait_for_busy_workers_is_not_to_be_sent_again() {
+    let (busy, meanwhile) = Answer::stream(503);
+    let refused = Answer::too_many().header("retry-after", "2");
+    let upstream = Upstream::start([meanwhile.header("retry-after", "3600"), refused]).await;
+    let sidecar = Sidecar::builder(&upstream.base()).settings(|it| it.retry.server_errors = 0).start().await;
+    let refused = async {
+        upstream.is_asked(1).await;
+        call(sidecar.post().header("x-stainless-timeout", "8")).await
+    };
+    let overtakes = async {
+        upstream.is_asked(2).await;
+        eventually("it was refused", || sidecar.scheduler.snapshot().refusal_ratio > 0.0).await;
+        busy.push(WORKERS).await;
+        drop(busy);
+    };
+    let (first, reply, ()) = tokio::join!(call(sidecar.post()), refused, overtakes);
+    assert_eq!(first.status, 503);
+    assert_eq!((reply.status, reply.code().as_str()), (503, "upstream_overloaded"), "{reply:?}");
+    assert_eq!(reply.header("x-should-retry"), "false");
+    assert_eq!(upstream.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_pace_that_is_left_of_the_policys() {
+    let refused = || Answer::too_many().header("retry-after-ms", "1");
+    let upstream = Upstream::start((0..15).flat_map(|_| [refused(), Answer::ok()])).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    for _ in 0..15 {
+        assert_eq!(call(sidecar.post()).await.status, 200);
+    }
+    let pace = sidecar.scheduler.snapshot().effective_rpm;
+    assert!(pace < 60_000, "{:?}", sidecar.scheduler.snapshot());
+    sidecar.set(|it| {
+        it.queue.max_depth = 0;
+        it.queue.when_full = WhenFull::Reject;
+        it.rate.minimum_gap = Duration::from_secs(3_600);
+    });
+    eventually("the edit is in force", || sidecar.scheduler.snapshot().queue_limit == 0).await;
+    let message = call(sidecar.post()).await.json()["error"]["message"].to_string();
+    let named = format!(
+        "the policy allows 60000 requests per 60 s, and the upstream's refusals have lowered that to {pace} a minute"
+    );
+    assert!(message.contains(&named), "{message}");
 }

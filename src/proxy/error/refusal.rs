@@ -21,6 +21,8 @@ pub(in super::super) struct Refusal {
     pub(in super::super) rate: Rate,
     /// How long the upstream still wants to be left alone; zero if it does not.
     pub(in super::super) gate: Duration,
+    /// Requests a minute that are allowed now, where the upstream's refusals made that fewer than the policy allows.
+    pub(in super::super) retreated_to: Option<u32>,
 }
 
 impl Reply {
@@ -98,17 +100,27 @@ impl Refusal {
             )
         } else {
             format!(
-                "pacer's rate limiter refused this {priority} request: {}. {place}; the policy allows {} \
-                 requests per {} s.",
+                "pacer's rate limiter refused this {priority} request: {}. {place}; {}.",
                 why(because),
-                self.rate.window_quota(),
-                self.rate.window.as_secs()
+                self.pace()
             )
         };
         if because == RefusedBecause::DeadlineUnreachable {
             return cause;
         }
         format!("{cause} Try again in {} s.", pause.seconds())
+    }
+
+    /// What the policy allows, and what is left of that.
+    fn pace(&self) -> String {
+        let (quota, window) = (self.rate.window_quota(), self.rate.window.as_secs());
+        let policy = format!("the policy allows {quota} requests per {window} s");
+        match self.retreated_to {
+            Some(pace) => {
+                format!("{policy}, and the upstream's refusals have lowered that to {pace} a minute")
+            }
+            None => policy,
+        }
     }
 }
 
@@ -148,7 +160,11 @@ mod tests {
             position: 3,
             retry_after: Duration::from_secs(9),
         };
-        Refusal { refused, rate: Settings::default().rate, gate }.message(Pause::exactly(refused.retry_after))
+        mk_refusal(refused, gate, None).message(Pause::exactly(refused.retry_after))
+    }
+
+    fn mk_refusal(refused: Refused, gate: Duration, retreated_to: Option<u32>) -> Refusal {
+        Refusal { refused, rate: Settings::default().rate, gate, retreated_to }
     }
 
     #[test]
@@ -172,6 +188,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pace_that_was_lowered_is_named_beside_the_policys() {
+        let refused = Refused {
+            because: RefusedBecause::QueueFull,
+            priority: Priority::Low,
+            waited: Duration::ZERO,
+            estimated_wait: Duration::ZERO,
+            position: 0,
+            retry_after: Duration::from_secs(9),
+        };
+        let message =
+            mk_refusal(refused, Duration::ZERO, Some(24)).message(Pause::exactly(refused.retry_after));
+        let named = "the policy allows 40 requests per 60 s, and the upstream's refusals have lowered that to 24 a minute. ";
+        assert!(message.contains(named), "{message}");
+    }
+
+    #[test]
     fn nobody_is_told_to_come_back_where_that_is_pointless() {
         let message = mk_message(RefusedBecause::DeadlineUnreachable, Duration::ZERO);
         assert!(!message.contains("Try again"), "{message}");
@@ -188,8 +220,7 @@ mod tests {
                 position: 0,
                 retry_after: Duration::from_millis(retry_after),
             };
-            let refusal = Refusal { refused, rate: Settings::default().rate, gate: Duration::ZERO };
-            let reply = Reply::refused(&refusal);
+            let reply = Reply::refused(&mk_refusal(refused, Duration::ZERO, None));
             let said = format!("Try again in {} s.", reply.pause.unwrap().seconds());
             assert!(reply.message.ends_with(&said), "{}", reply.message);
         }

@@ -160,7 +160,9 @@ async fn a_postponed_permit_is_charged_once_and_comes_back_after_its_pause() {
 
 #[tokio::test(start_paused = true)]
 async fn while_a_permit_is_postponed_others_leave_in_its_place() {
-    let (scheduler, _policy) = start(mk_settings());
+    let mut settings = mk_settings();
+    settings.rate.requests_per_minute = 1;
+    let (scheduler, _policy) = start(settings);
     let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
     let postponed = permit.postpone(Duration::from_secs(9));
     let other = send(&scheduler, mk_patient(Priority::Normal));
@@ -192,4 +194,73 @@ async fn a_transition_is_counted_and_remembered_with_its_time() {
     );
     assert!(metrics.render().contains(&counted), "{counted}");
     drop((permit, sender));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retreat_can_be_turned_off_and_on_again_while_the_pace_retreats() {
+    let (scheduler, policy) = start(mk_settings());
+    let set = |enabled| policy.send_modify(|settings| Arc::make_mut(settings).retreat.enabled = enabled);
+    let moved = || scheduler.last_transition().map(|last| (last.transition.to, last.transition.cause));
+    let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    assert_eq!(moved(), Some((PaceState::Retreat, Cause::Refused)));
+    set(false);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(moved(), Some((PaceState::Normal, Cause::Settings)));
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    assert_eq!(scheduler.snapshot().learned.state, PaceState::Normal);
+    set(true);
+    for _ in 0..3 {
+        permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+    }
+    assert_eq!(moved(), Some((PaceState::Retreat, Cause::Refused)));
+    drop(permit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_while_its_permit_is_postponed_leaves_nothing_behind() {
+    let (scheduler, _policy) = start(mk_settings());
+    for wait in [1, 8] {
+        let permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+        let other = send(&scheduler, mk_patient(Priority::Urgent));
+        let postponed = permit.postpone(Duration::from_secs(5));
+        let left = tokio::time::timeout(Duration::from_secs(wait), postponed);
+        let (left, other) = tokio::join!(left, other);
+        drop((left, other.unwrap()));
+        let snapshot = scheduler.snapshot();
+        assert_eq!((snapshot.unsettled, snapshot.depth), (0, [0; 4]), "after {wait} s");
+        sleep(Duration::from_secs(60)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn transitions_that_a_mere_look_brings_about_are_all_told_too() {
+    let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
+    let metrics = mk_metrics();
+    let (scheduler, task) = Scheduler::seeded(receiver, Arc::clone(&metrics), 1);
+    let retreat = async {
+        let mut permit = scheduler.acquire(mk_patient(Priority::Normal)).await.unwrap();
+        for _ in 0..3 {
+            permit = absorb(permit, Outcome::RateLimited { retry_after: None }).await;
+        }
+        permit.settle(Outcome::Unknown);
+    };
+    // Afterwards nobody runs the task, which would notice first.
+    tokio::select! {
+        () = task => unreachable!("it runs for ever"),
+        () = retreat => {}
+    }
+    advance(Duration::from_secs(600)).await;
+    assert_eq!(scheduler.snapshot().learned.state, PaceState::Normal);
+    let last = scheduler.last_transition().unwrap().transition;
+    assert_eq!((last.from, last.to, last.cause), (PaceState::Recover, PaceState::Normal, Cause::Quiet));
+    for (from, to) in [("retreat", "recover"), ("recover", "normal")] {
+        let labels = format!("cause=\"quiet\",from=\"{from}\",to=\"{to}\"");
+        let series = format!("sidecar_retreat_transitions_total{{{labels}}} 1\n");
+        assert!(metrics.render().contains(&series), "{series}");
+    }
 }

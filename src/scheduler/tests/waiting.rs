@@ -156,6 +156,26 @@ async fn draining_serves_who_waits_and_refuses_who_comes_until_waiting_is_over_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_draining_sidecar_lets_in_who_arrived_before_until_waiting_is_over_too() {
+    let (scheduler, _policy) = start(mk_settings());
+    let arrived_before = mk_patient(Priority::Normal);
+    advance(Duration::from_millis(1)).await;
+    scheduler.drain();
+    assert!(send(&scheduler, arrived_before).await.is_ok());
+    scheduler.refuse_waiting();
+    let refused = send(&scheduler, arrived_before).await.unwrap_err();
+    assert_eq!(refused.because, RefusedBecause::Draining);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_in_once_waiting_is_over_not_even_to_be_observed() {
+    let (scheduler, _policy) = start(Settings { mode: Mode::Observe, ..mk_settings() });
+    scheduler.refuse_waiting();
+    let refused = scheduler.acquire(mk_patient(Priority::Urgent)).await.unwrap_err();
+    assert_eq!(refused.because, RefusedBecause::Draining);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_task_tells_when_it_is_gone() {
     let (_policy, receiver) = watch::channel(Arc::new(mk_settings()));
     let (scheduler, task) = Scheduler::new(receiver, mk_metrics());

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri};
@@ -29,6 +30,8 @@ pub(crate) enum Answer {
     Say(u16, Vec<(&'static str, String)>, Bytes),
     /// Answers with a body that a [`Stream`] feeds.
     Stream(u16, Vec<(&'static str, String)>, mpsc::Receiver<Piece>),
+    /// Answers later.
+    Late(Duration, Box<Self>),
     /// Never answers.
     Hang,
     /// Closes the connection without an answer.
@@ -51,6 +54,10 @@ impl Answer {
     /// NVIDIA's own 429: no headers, no envelope.
     pub(crate) fn too_many() -> Self {
         Self::json(429, r#"{"status":429,"title":"Too Many Requests"}"#)
+    }
+
+    pub(crate) fn after(self, delay: Duration) -> Self {
+        Self::Late(delay, Box::new(self))
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -192,12 +199,20 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Incoming>) -> Resul
         script.asked.push(Asked { method: head.method, uri: head.uri, headers: head.headers, body });
         script.answers.pop_front().unwrap_or_else(Answer::ok)
     };
+    say(answer).await
+}
+
+async fn say(answer: Answer) -> Result<Response<Body>, Slammed> {
     match answer {
         Answer::Say(status, headers, body) => {
             let body = Full::new(body).map_err(|never: Infallible| match never {}).boxed();
             Ok(response(status, headers, body))
         }
         Answer::Stream(status, headers, pieces) => Ok(response(status, headers, Fed(pieces).boxed())),
+        Answer::Late(delay, answer) => {
+            tokio::time::sleep(delay).await;
+            Box::pin(say(*answer)).await
+        }
         Answer::Hang => std::future::pending().await,
         Answer::Slam => Err(Slammed),
     }
