@@ -126,7 +126,8 @@ impl<W> Limiter<W> {
         let leaves_at_once = turns_before == 0 && self.ready_at(now).is_some_and(|at| at <= now);
         if self.queue.len() >= self.settings.queue.max_depth && !leaves_at_once {
             // Past the queue is not past the gate: an upstream that said no would only say it again.
-            let passes = self.settings.queue.when_full == WhenFull::Passthrough && !self.gate.is_closed(now);
+            let closed = self.gate.is_closed(now) || self.retreat.wall(now) > now;
+            let passes = self.settings.queue.when_full == WhenFull::Passthrough && !closed;
             return if passes {
                 Admission::Granted(self.grant(standing, GrantKind::Passthrough, now))
             } else {

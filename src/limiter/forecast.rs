@@ -139,7 +139,7 @@ impl<W> Limiter<W> {
             capacity: self.bucket.capacity(),
             window_used: self.window.used(),
             window_limit: self.window.quota(),
-            gate: Duration::from_nanos(self.gate.open_at().saturating_sub(now)),
+            gate: Duration::from_nanos(self.gate.open_at().max(self.retreat.wall(now)).saturating_sub(now)),
             depth: self.queue.depth(),
             queue_limit: self.settings.queue.max_depth,
             base_rpm,

@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub window_used: u64,
     /// Requests the rolling window may hold.
     pub window_limit: u32,
-    /// How long nothing may leave because the upstream refused; zero when the gate is open.
+    /// How long nothing may leave because the upstream refused, or said that nothing is left; zero when it may.
     pub gate: Duration,
     /// Waiting requests by priority, in the order of `Priority::ALL`.
     pub depth: [usize; 4],

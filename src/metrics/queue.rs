@@ -46,7 +46,7 @@ impl QueueMetrics {
             window_limit: families.int_gauge("sidecar_window_limit", "Requests the rolling window may hold."),
             gate_seconds: families.gauge(
                 "sidecar_gate_seconds",
-                "Seconds until the upstream may be asked again after a refusal; 0 when it may.",
+                "Seconds until the upstream may be asked again after a refusal, or a header that says that nothing is left; 0 when it may.",
             ),
         }
     }

@@ -31,6 +31,11 @@ impl Retreat {
         Some(self.short.free_at(&self.history, reserved, now)?.max(self.headers.free_at(now)))
     }
 
+    /// Until when nothing is left, as the upstream said.
+    pub(in super::super) fn wall(&self, now: Nanos) -> Nanos {
+        self.headers.free_at(now)
+    }
+
     /// Until when who waits is held back by more than the pace.
     pub(in super::super) fn blocked_until(&self, reserved: u64, now: Nanos) -> Nanos {
         let learned = if self.rules.enabled { self.free_at(reserved, now) } else { None };
@@ -54,6 +59,7 @@ impl Retreat {
                 .limit()
                 .or(self.pace.probing_from())
                 .or_else(agreed)
+                .filter(|limit| *limit < self.rules.ceiling)
                 .map(|limit| self.rpm(limit)),
             next_step: self.pace.next_step(now).map(Duration::from_nanos),
             short: self.short.view(&self.rules),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::settings::WhenFull;
 use super::super::{
-    Admission, Decision, Grant, GrantKind, Key, Limiter, Outcome, Priority, RefusedBecause, Settings,
+    Admission, Advice, Decision, Grant, GrantKind, Key, Limiter, Outcome, Priority, RefusedBecause, Settings,
 };
 use super::{mk_patient_settings, origin, seconds};
 
@@ -220,4 +220,24 @@ fn an_edited_share_is_in_force_for_who_already_waits() {
         served.extend(bench.granted().map(|grant| grant.standing.priority));
     }
     assert_eq!(served[1], Priority::Low, "{served:?}");
+}
+
+#[test]
+fn headers_that_leave_nothing_show_as_a_gate_that_nobody_passes() {
+    let mut settings = mk_patient_settings();
+    settings.queue.max_depth = 0;
+    settings.queue.when_full = WhenFull::Passthrough;
+    settings.rate.minimum_gap = Duration::ZERO;
+    settings.rate.capacity = 1;
+    let mut bench = Bench::rested(&settings);
+    let first = bench.send();
+    let passes = |bench: &mut Bench| {
+        matches!(bench.admit_within(Priority::Normal, seconds(3600.0)), Admission::Granted(_))
+    };
+    assert!(passes(&mut bench), "the queue is full");
+    let advice = Advice { limit: None, remaining: 0, reset: seconds(30.0) };
+    bench.limiter.advise(first, advice, bench.now);
+    bench.settle(first, Outcome::Accepted);
+    assert!(bench.limiter.snapshot(bench.now).gate > Duration::ZERO);
+    assert!(!passes(&mut bench), "an upstream that has nothing left would only say so again");
 }

@@ -56,3 +56,13 @@ fn time_lets_short_windows_and_bursts_be_forgotten() {
     trial.pass(600_000);
     assert_eq!(trial.law.short.limits().count(), 0);
 }
+
+#[test]
+fn a_limit_that_a_lower_rate_has_made_harmless_is_not_told() {
+    let mut trial = Trial::limited(20);
+    assert_eq!(trial.law.learned(trial.now).limit_rpm, Some(20));
+    let mut settings = mk_settings(|_| ());
+    settings.rate.requests_per_minute = 20;
+    trial.law.reconfigure(&settings, trial.now);
+    assert_eq!(trial.law.learned(trial.now).limit_rpm, None);
+}
