@@ -107,7 +107,7 @@ impl Pace {
         match self.limit {
             Some(limit) if self.sends >= limit => {
                 if now >= self.probe_at {
-                    self.probing_from = Some(self.sends);
+                    self.probing_from = Some(self.sends).filter(|from| *from < rules.ceiling);
                     self.limit = None;
                     self.free_since = now;
                     self.set(self.sends + rules.step(), rules, now);
@@ -187,6 +187,8 @@ impl Pace {
             *self = Self { sends: rules.base, limit: None, probing_from: None, ..Self::new(rules, now) };
         } else {
             self.limit = self.limit.map(|limit| limit.clamp(rules.floor, rules.ceiling));
+            // A count above the ceiling is never reached again, so such a step would stay for ever.
+            self.probing_from = self.probing_from.filter(|from| *from < rules.ceiling);
             self.set(self.sends, rules, now);
         }
     }

@@ -20,6 +20,17 @@ struct ShortWindow {
     touched: Nanos,
 }
 
+impl ShortWindow {
+    /// Whether a departure at this count, on a scale of this length, reached the step under way.
+    ///
+    /// Departures are spread over the scale and its margin. Where they come so fast that some fall
+    /// into the margin, the scale alone never holds as many as the limit.
+    fn reached(&self, count: u32, length: Nanos) -> bool {
+        let in_margin = u64::from(self.limit) * SHORT_MARGIN / (length + SHORT_MARGIN);
+        self.probing && u64::from(count) + 1 + in_margin >= u64::from(self.limit)
+    }
+}
+
 /// The learned short windows.
 #[derive(Debug, Default)]
 pub(super) struct ShortWindows([Option<ShortWindow>; Scale::SHORT]);
@@ -58,8 +69,7 @@ impl ShortWindows {
     pub(super) fn served(&mut self, counts: &Counts, rules: &Rules, now: Nanos) {
         for (scale, window) in Scale::short().zip(&mut self.0) {
             if let Some(window) = window
-                && window.probing
-                && counts.get(scale) + 1 >= window.limit
+                && window.reached(counts.get(scale), scale.length(rules.window))
             {
                 *window = ShortWindow {
                     probing: false,
@@ -91,8 +101,7 @@ impl ShortWindows {
     pub(super) fn refused(&mut self, episode: &Episode, rules: &Rules, now: Nanos) -> bool {
         for (scale, window) in Scale::short().zip(&mut self.0) {
             if let Some(window) = window
-                && window.probing
-                && episode.counts.get(scale) + 1 >= window.limit
+                && window.reached(episode.counts.get(scale), scale.length(rules.window))
             {
                 window.limit = (window.limit - 1).max(1);
                 window.probing = false;

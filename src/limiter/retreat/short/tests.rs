@@ -1,7 +1,7 @@
 //! Claims about the learned short windows.
 
 use super::super::rules::SECOND;
-use super::super::tests::{mk_counts, mk_episode, mk_rules};
+use super::super::tests::{mk_counts, mk_episode, mk_rules, mk_settings};
 use super::*;
 
 /// The shortest scale, a twelfth of the window.
@@ -155,6 +155,14 @@ fn a_step_of_a_tight_window_is_rarer() {
         assert_eq!(next_step(&mut short, now), Some(now + seconds));
         now += seconds;
     }
+}
+
+#[test]
+fn a_step_of_a_short_window_is_no_rarer_than_the_settings_allow() {
+    let rules = Rules::new(&mk_settings(|retreat| retreat.probe_max = Duration::from_secs(20)));
+    let mut short = mk_probing();
+    assert!(short.refused(&mk_episode(11 * SECOND, at(6)), &rules, 11 * SECOND));
+    assert_eq!(next_step(&mut short, 11), Some(11 + 20));
 }
 
 #[test]
