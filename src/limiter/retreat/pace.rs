@@ -93,11 +93,18 @@ impl Pace {
 
     /// A departure was served with `count` others in its window: a step that it reached is verified.
     pub(super) fn served(&mut self, count: u32, rules: &Rules, now: Nanos) {
-        if self.probing_from.is_some_and(|from| u64::from(count) * ONE >= from) {
+        let count = u64::from(count) * ONE + self.in_margin(rules);
+        if self.probing_from.is_some_and(|from| count >= from) {
             self.probing_from = None;
             self.probe_interval = rules.probe_after;
             self.free_since = now.saturating_sub(GROWTH_TIME);
         }
+    }
+
+    /// Sends that fall into the window's margin where they are spread evenly: the window alone never holds them.
+    pub(super) fn in_margin(&self, rules: &Rules) -> Milli {
+        let sends = u128::from(self.sends / ONE) * u128::from(rules.span - rules.window);
+        Milli::try_from(sends / u128::from(rules.span.max(1))).unwrap_or(0) * ONE
     }
 
     /// A departure that the pace held back was served, `clean` after the last refusal.

@@ -209,3 +209,19 @@ fn a_refused_step_is_never_tried_again_sooner_than_the_first_was() {
     pace.refused_step(0, &rules, 701 * SECOND);
     assert_eq!(pace.next_step(701 * SECOND), Some(600 * SECOND));
 }
+
+#[test]
+fn what_falls_into_the_margin_counts_for_a_step() {
+    // Of 21 sends in 65 s one falls into the margin, of 21 in 120 s half.
+    for (margin, least) in [(0, 20), (5, 19), (60, 10)] {
+        let mut settings = Settings::default();
+        settings.rate.window_margin = Duration::from_secs(margin);
+        let rules = Rules::new(&settings);
+        let verifies = |count| {
+            let mut pace = mk_probing(&rules);
+            pace.served(count, &rules, 111 * SECOND);
+            pace.probing_from().is_none()
+        };
+        assert_eq!((verifies(least - 1), verifies(least)), (false, true), "{margin} s");
+    }
+}
