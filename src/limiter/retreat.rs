@@ -139,11 +139,14 @@ impl Retreat {
             self.burst = None;
             self.doubt = Doubt::default();
             self.headers = Headers::default();
+            self.episode = None;
         }
-        if old.window != self.rules.window {
+        if old.window == self.rules.window {
+            self.step(Cause::Settings, |pace, rules| pace.reconfigure(rules, now));
+        } else {
             self.history.rescale(self.rules.window);
+            self.step(Cause::Settings, |pace, rules| *pace = Pace::new(rules, now));
         }
-        self.step(Cause::Settings, |pace, rules| pace.reconfigure(rules, now));
     }
 
     /// Lets time pass: what is old is forgotten, and a quiet pace rises. `idle` is whether nobody waits.
@@ -161,7 +164,7 @@ impl Retreat {
             && self.rules.enabled
             && idle
             && at <= now
-            && used + ONE < self.pace.sends()
+            && (used == 0 || used + ONE < self.pace.sends())
         {
             // Nobody is left to end an episode that is open: what it meant will not be known.
             self.episode = None;

@@ -111,9 +111,12 @@ impl Retreat {
 
     /// Whether the episode refused the step under way.
     fn refused_step(&self, episode: &Episode) -> bool {
+        let in_margin = self.pace.in_margin(&self.rules);
         self.pace.probing_from().is_some_and(|from| {
+            let near = ONE.max(from / 20);
             [Scale::WINDOW, Scale::EVERY].into_iter().any(|scale| {
-                (u64::from(episode.counts.get(scale)) * ONE).abs_diff(from) <= ONE.max(from / 20)
+                let count = u64::from(episode.counts.get(scale)) * ONE;
+                count <= from + near && from <= count + in_margin + near
             })
         })
     }

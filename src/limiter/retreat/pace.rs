@@ -93,11 +93,18 @@ impl Pace {
 
     /// A departure was served with `count` others in its window: a step that it reached is verified.
     pub(super) fn served(&mut self, count: u32, rules: &Rules, now: Nanos) {
-        if self.probing_from.is_some_and(|from| u64::from(count) * ONE >= from) {
+        let count = u64::from(count) * ONE + self.in_margin(rules);
+        if self.probing_from.is_some_and(|from| count >= from) {
             self.probing_from = None;
             self.probe_interval = rules.probe_after;
             self.free_since = now.saturating_sub(GROWTH_TIME);
         }
+    }
+
+    /// Sends that fall into the window's margin where they are spread evenly: the window alone never holds them.
+    pub(super) fn in_margin(&self, rules: &Rules) -> Milli {
+        let sends = u128::from(self.sends / ONE) * u128::from(rules.span - rules.window);
+        Milli::try_from(sends / u128::from(rules.span.max(1))).unwrap_or(0) * ONE
     }
 
     /// A departure that the pace held back was served, `clean` after the last refusal.
@@ -107,7 +114,7 @@ impl Pace {
         match self.limit {
             Some(limit) if self.sends >= limit => {
                 if now >= self.probe_at {
-                    self.probing_from = Some(self.sends);
+                    self.probing_from = Some(self.sends).filter(|from| *from < rules.ceiling);
                     self.limit = None;
                     self.free_since = now;
                     self.set(self.sends + rules.step(), rules, now);
@@ -187,6 +194,8 @@ impl Pace {
             *self = Self { sends: rules.base, limit: None, probing_from: None, ..Self::new(rules, now) };
         } else {
             self.limit = self.limit.map(|limit| limit.clamp(rules.floor, rules.ceiling));
+            // A count above the ceiling is never reached again, so such a step would stay for ever.
+            self.probing_from = self.probing_from.filter(|from| *from < rules.ceiling);
             self.set(self.sends, rules, now);
         }
     }

@@ -95,7 +95,8 @@ impl Rules {
     pub(super) fn new(settings: &Settings) -> Self {
         let (rate, retreat) = (&settings.rate, &settings.retreat);
         let base = u64::from(rate.window_quota()) * ONE;
-        let scaled = |rpm: u32| (u64::from(rpm) * ONE * rate.window.as_secs() / 60).max(ONE);
+        // Whole requests: a step that begins at a fraction of one is never seen to be reached.
+        let scaled = |rpm: u32| (u64::from(rpm) * rate.window.as_secs() / 60).max(1) * ONE;
         Self {
             enabled: retreat.enabled && settings.mode == Mode::Enforce,
             window: nanos(rate.window),
@@ -117,11 +118,13 @@ impl Rules {
         (self.base / 40).max(ONE)
     }
 
-    /// How rare a step must be at this pace so that its refusals cost no more than their share.
+    /// How rare a step must be at this pace so that its refusals cost no more than their share;
+    /// within what the policy asks.
     pub(super) fn probe_interval(&self, sends: Milli) -> Nanos {
         let (least, most) = PROBE_INTERVAL;
         let interval =
             u128::from(self.window) * 100 * u128::from(ONE) / u128::from(PROBE_SHARE * sends.max(ONE));
-        Nanos::try_from(interval).unwrap_or(most).clamp(least, most)
+        let interval = Nanos::try_from(interval).unwrap_or(most).clamp(least, most);
+        interval.max(self.probe_after).min(self.probe_max)
     }
 }

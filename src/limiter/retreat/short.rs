@@ -1,6 +1,6 @@
 //! Learned short windows: no more than so many departures in so many seconds.
 //!
-//! At most one per short scale. Each is tried upward one departure at a time, and the step
+//! At most one per short scale. Each is tried upward step by step, and a step
 //! is verified by a departure served at the new count; one that nothing touches ages away.
 
 use std::time::Duration;
@@ -13,11 +13,32 @@ use super::rules::{ONE, PROBE_FACTOR, Rules, SHORT_AGE, SHORT_MARGIN};
 #[derive(Clone, Copy, Debug)]
 struct ShortWindow {
     limit: u32,
-    probing: bool,
+    /// Where the step under way began.
+    probing_from: Option<u32>,
     /// From one step to the next.
     interval: Nanos,
     probe_at: Nanos,
     touched: Nanos,
+}
+
+impl ShortWindow {
+    /// Whether a departure served at this count, on a scale of this length, verifies the step under way.
+    fn reached(&self, count: u32, length: Nanos) -> bool {
+        self.probing_from.is_some() && self.with_margin(count, length) + 1 >= u64::from(self.limit)
+    }
+
+    /// Whether a departure refused at this count was one more than where the step under way began.
+    fn exceeded(&self, count: u32, length: Nanos) -> bool {
+        self.probing_from.is_some_and(|from| self.with_margin(count, length) >= u64::from(from))
+    }
+
+    /// The count with those that fall into the margin.
+    ///
+    /// Departures are spread over the scale and its margin. Where they come so fast that some fall
+    /// into the margin, the scale alone never holds as many as the limit.
+    fn with_margin(&self, count: u32, length: Nanos) -> u64 {
+        u64::from(count) + u64::from(self.limit) * SHORT_MARGIN / (length + SHORT_MARGIN)
+    }
 }
 
 /// The learned short windows.
@@ -50,7 +71,7 @@ impl ShortWindows {
         }
         let interval = rules.probe_after;
         let probe_at = now.saturating_add(interval);
-        *window = Some(ShortWindow { limit, probing: false, interval, probe_at, touched: now });
+        *window = Some(ShortWindow { limit, probing_from: None, interval, probe_at, touched: now });
         true
     }
 
@@ -58,11 +79,10 @@ impl ShortWindows {
     pub(super) fn served(&mut self, counts: &Counts, rules: &Rules, now: Nanos) {
         for (scale, window) in Scale::short().zip(&mut self.0) {
             if let Some(window) = window
-                && window.probing
-                && counts.get(scale) + 1 >= window.limit
+                && window.reached(counts.get(scale), scale.length(rules.window))
             {
                 *window = ShortWindow {
-                    probing: false,
+                    probing_from: None,
                     interval: rules.probe_after,
                     probe_at: now.saturating_add(rules.probe_after),
                     touched: now,
@@ -76,11 +96,11 @@ impl ShortWindows {
     pub(super) fn probe(&mut self, scale: Scale, rules: &Rules, now: Nanos) {
         let Some(place) = self.0.get_mut(scale.index()) else { return };
         if let Some(window) = place
-            && !window.probing
+            && window.probing_from.is_none()
             && now >= window.probe_at
         {
-            window.limit += 1;
-            window.probing = true;
+            window.probing_from = Some(window.limit);
+            window.limit = window.limit.saturating_add(step(scale, rules));
             if sends(scale, window.limit, rules) > rules.ceiling * 3 / 2 {
                 *place = None;
             }
@@ -91,11 +111,9 @@ impl ShortWindows {
     pub(super) fn refused(&mut self, episode: &Episode, rules: &Rules, now: Nanos) -> bool {
         for (scale, window) in Scale::short().zip(&mut self.0) {
             if let Some(window) = window
-                && window.probing
-                && episode.counts.get(scale) + 1 >= window.limit
+                && window.exceeded(episode.counts.get(scale), scale.length(rules.window))
             {
-                window.limit = (window.limit - 1).max(1);
-                window.probing = false;
+                window.limit = window.probing_from.take().unwrap_or(window.limit);
                 window.touched = now;
                 let rarest = rules.probe_interval(sends(scale, window.limit, rules));
                 window.interval = (window.interval * PROBE_FACTOR).min(rarest);
@@ -135,6 +153,12 @@ impl ShortWindows {
             },
         )
     }
+}
+
+/// The smallest step up: a fortieth of the configured rate, at least one departure.
+fn step(scale: Scale, rules: &Rules) -> u32 {
+    let in_window = rules.window / scale.length(rules.window).max(1);
+    u32::try_from(rules.step() / ONE / in_window.max(1)).unwrap_or(u32::MAX).max(1)
 }
 
 /// Sends of a whole window, in thousandths, where a scale holds no more than `limit`.

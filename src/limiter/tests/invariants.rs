@@ -67,6 +67,43 @@ fn any_limits() -> impl Strategy<Value = Settings> {
     )
 }
 
+/// One of the ends of a range, or something near.
+fn any_end(least: u64, most: u64) -> impl Strategy<Value = u64> {
+    prop_oneof![Just(least), Just(most), least..=most.min(least + 60)]
+}
+
+/// Settings at the ends of what a policy may ask: windows of a second and of an hour, one request and a million.
+fn any_extreme() -> impl Strategy<Value = Settings> {
+    let rate = (any_end(1, 1_000_000), any_end(1, 3_600), any_end(1, 1_000_000), any_end(0, 60_000));
+    let law = (any_end(1, 100), any_end(1, 99), any_end(1, 100_000), any_end(1, 3_600), any_end(1, 3_600));
+    let bounds = (any_end(1, 1_000_000), prop::option::of(any_end(1, 1_000_000)), any::<bool>());
+    (any_limits(), rate, law, bounds).prop_map(|(mut settings, rate, law, (floor, ceiling, enabled))| {
+        let (rpm, window, capacity, margin) = rate;
+        let window = window.clamp(60_u64.div_ceil(rpm), 60_000_000 / rpm);
+        let number = |number: u64| u32::try_from(number).unwrap();
+        settings.rate = Rate {
+            requests_per_minute: number(rpm),
+            capacity: number(capacity),
+            window: Duration::from_secs(window),
+            window_margin: Duration::from_millis(margin),
+            minimum_gap: Rate::default_gap(number(rpm)),
+        };
+        let (threshold, factor, minimum_samples, probe_after, probe_more) = law;
+        settings.retreat = Retreat {
+            enabled,
+            threshold_percent: u8::try_from(threshold).unwrap(),
+            factor_percent: u8::try_from(factor).unwrap(),
+            window: Duration::from_secs(probe_after),
+            minimum_samples: number(minimum_samples),
+            floor_requests_per_minute: number(floor.min(rpm)),
+            ceiling_requests_per_minute: ceiling.map(|ceiling| number(ceiling.max(rpm))),
+            probe_after: Duration::from_secs(probe_after),
+            probe_max: Duration::from_secs(probe_after.max(probe_more)),
+        };
+        settings
+    })
+}
+
 fn any_outcome() -> impl Strategy<Value = Outcome> {
     let retry_after = prop::option::of((0_u64..20_000).prop_map(Duration::from_millis));
     prop_oneof![
@@ -125,6 +162,19 @@ proptest! {
     fn every_trace_with_live_edits_keeps_them_too(
         settings in any_settings(), seed in any::<u64>(), trace in vec(any_live_step(), 1..300)
     ) {
+        let mut model = Model::new(&settings, seed);
+        model.run(&trace);
+        model.finish();
+    }
+
+    #[test]
+    fn every_trace_keeps_them_with_settings_at_the_ends_of_their_ranges(
+        settings in any_extreme(), edits in vec(any_extreme(), 0..3), seed in any::<u64>(),
+        mut trace in vec(any_step(), 1..300)
+    ) {
+        for (edit, at) in edits.into_iter().zip([7, 50]) {
+            trace.insert(at.min(trace.len()), Step::Reconfigure(Box::new(edit)));
+        }
         let mut model = Model::new(&settings, seed);
         model.run(&trace);
         model.finish();

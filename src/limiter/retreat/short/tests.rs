@@ -1,7 +1,7 @@
 //! Claims about the learned short windows.
 
 use super::super::rules::SECOND;
-use super::super::tests::{mk_counts, mk_episode, mk_rules};
+use super::super::tests::{mk_counts, mk_episode, mk_rules, mk_settings};
 use super::*;
 
 /// The shortest scale, a twelfth of the window.
@@ -105,6 +105,19 @@ fn a_step_up_is_one_departure_and_comes_when_it_is_time() {
 }
 
 #[test]
+fn at_a_high_rate_a_step_up_is_a_fortieth_of_it() {
+    let rules = Rules { base: 2_400 * ONE, ceiling: 2_400 * ONE, ..mk_rules() };
+    let mut short = ShortWindows::default();
+    short.learn(Scale::SIXTH, 100, &rules, 0);
+    short.probe(Scale::SIXTH, &rules, 10 * SECOND);
+    assert_eq!(limit(&short), Some(110), "400 in ten seconds are what the rate allows");
+    short.served(&at(106), &rules, 11 * SECOND);
+    assert!(!short.refused(&mk_episode(0, at(97)), &rules, 11 * SECOND), "below where the step began");
+    assert!(short.refused(&mk_episode(0, at(98)), &rules, 11 * SECOND), "it was not verified at 106");
+    assert_eq!(limit(&short), Some(100));
+}
+
+#[test]
 fn a_step_is_verified_by_a_departure_served_at_the_new_count() {
     let mut short = mk_probing();
     short.served(&at(5), &mk_rules(), 20 * SECOND);
@@ -155,6 +168,14 @@ fn a_step_of_a_tight_window_is_rarer() {
         assert_eq!(next_step(&mut short, now), Some(now + seconds));
         now += seconds;
     }
+}
+
+#[test]
+fn a_step_of_a_short_window_is_no_rarer_than_the_settings_allow() {
+    let rules = Rules::new(&mk_settings(|retreat| retreat.probe_max = Duration::from_secs(20)));
+    let mut short = mk_probing();
+    assert!(short.refused(&mk_episode(11 * SECOND, at(6)), &rules, 11 * SECOND));
+    assert_eq!(next_step(&mut short, 11), Some(11 + 20));
 }
 
 #[test]

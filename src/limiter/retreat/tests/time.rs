@@ -16,6 +16,15 @@ fn the_pace_rises_quietly_once_for_every_half_minute_that_passed() {
 }
 
 #[test]
+fn the_pace_of_one_send_rises_quietly_too() {
+    let mut trial = Trial::of(&mk_settings(|retreat| retreat.floor_requests_per_minute = 1));
+    let rules = Rules { floor: ONE, ..mk_rules() };
+    trial.law.pace.cut(ONE, true, &rules, 0);
+    trial.idle(60_000);
+    assert_eq!(trial.law.quota(), 5);
+}
+
+#[test]
 fn a_quiet_rise_ends_a_retreat_and_an_episode_that_nobody_ended() {
     let mut trial = Trial::limited(20);
     trial.fill(20, 100);

@@ -233,6 +233,28 @@ fn a_send_served_at_the_step_of_a_short_window_verifies_it() {
 }
 
 #[test]
+fn a_step_of_a_short_window_is_reached_by_sends_that_come_at_its_pace() {
+    for (window, limit) in [(60, 6), (60, 100), (10, 5), (1, 3)] {
+        let mut settings = Settings::default();
+        settings.rate.window = Duration::from_secs(window);
+        settings.rate.requests_per_minute = 6_000;
+        let mut trial = Trial::of(&settings);
+        let rules = Rules::new(&settings);
+        trial.law.short.learn(Scale::SIXTH, limit, &rules, 0);
+        while trial.now < 100 * SECOND {
+            let flow = trial.law.flow();
+            trial.now += flow.period / u64::from(flow.tokens);
+            trial.law.advance(false, trial.now);
+            trial.now = trial.law.free_at(0, trial.now).unwrap();
+            trial.law.advance(false, trial.now);
+            trial.serve_held_back();
+        }
+        let learned = trial.law.short.limits().next().map(|(_, limit)| limit);
+        assert!(learned.is_none_or(|now| now > limit + 1), "{limit} in {window} s: {learned:?}");
+    }
+}
+
+#[test]
 fn sends_at_the_pace_are_no_burst() {
     let mut trial = Trial::new();
     trial.fill(20, 1_500);

@@ -101,14 +101,34 @@ fn another_window_makes_what_was_learned_of_counts_meaningless() {
         trial.law.short.learn(Scale::SIXTH, 1, &mk_rules(), trial.now);
         trial.law.burst = Some(Burst { tokens: 3, since: trial.now });
         trial.law.doubt.raise(trial.now);
+        trial.refuse();
 
         trial.law.reconfigure(&settings, trial.now);
         assert_eq!((trial.law.short.limits().count(), trial.law.doubt.limits()), (0, 0));
-        assert!(trial.law.burst.is_none());
+        assert!(trial.law.burst.is_none() && trial.law.episode.is_none());
         assert_eq!(trial.law.free_at(0, trial.now), Some(trial.now));
         assert_eq!(trial.law.suspicions.expected(&suspected, trial.now), None);
         assert_eq!(trial.law.history.length(Scale::WINDOW), nanos(settings.rate.window));
     }
+}
+
+#[test]
+fn a_limit_of_a_minute_is_none_of_an_hour() {
+    let mut trial = Trial::limited(20);
+    trial.moves();
+    let mut settings = Settings::default();
+    settings.rate.window = Duration::from_secs(3_600);
+    trial.law.reconfigure(&settings, trial.now);
+    assert_eq!((trial.law.quota(), trial.law.pace.limit()), (2_400, None));
+    assert_eq!(trial.moves(), [(PaceState::Retreat, PaceState::Normal, Cause::Settings)]);
+}
+
+#[test]
+fn a_floor_that_is_no_whole_request_is_the_one_below() {
+    let mut settings = Settings::default();
+    settings.rate.window = Duration::from_secs(20);
+    let rules = Rules::new(&settings);
+    assert_eq!((rules.floor, rules.base), (ONE, 13 * ONE), "4 a minute are 1.33 in 20 s");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Claims about steps above a known limit: one at a time, verified or taken back.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -172,4 +174,54 @@ fn a_cut_puts_the_next_step_off_and_leaves_its_interval() {
     );
     pace.cut(18 * ONE, true, &rules, 170 * SECOND);
     assert_eq!(pace.limit(), None);
+}
+
+#[test]
+fn a_step_that_an_edit_puts_out_of_reach_is_over() {
+    for (rate, sends, from) in [(16, 21, Some(20 * ONE)), (15, 20, None)] {
+        let mut settings = mk_settings(|retreat| retreat.ceiling_requests_per_minute = Some(rate + 5));
+        settings.rate.requests_per_minute = rate;
+        let mut pace = mk_probing(&mk_rules());
+        pace.reconfigure(&Rules::new(&settings), 111 * SECOND);
+        assert_eq!((pace.sends(), pace.probing_from()), (sends * ONE, from), "{rate} a minute");
+    }
+}
+
+#[test]
+fn at_the_ceiling_there_is_no_step_to_take() {
+    let rules = mk_rules_with_ceiling();
+    let mut pace = Pace::new(&rules, 0);
+    limited(&mut pace, rules.ceiling, rules.ceiling, &rules, 0);
+    pace.recover(5 * SECOND);
+    pace.grow(0, &rules, 10 * SECOND);
+    assert_eq!((pace.sends(), pace.probing_from()), (rules.ceiling, None));
+}
+
+#[test]
+fn a_refused_step_is_never_tried_again_sooner_than_the_first_was() {
+    let rules = Rules::new(&mk_settings(|retreat| {
+        retreat.probe_after = Duration::from_secs(600);
+        retreat.probe_max = Duration::from_secs(3_600);
+    }));
+    let mut pace = mk_limited(&rules);
+    pace.recover(105 * SECOND);
+    pace.grow(100 * SECOND, &rules, 700 * SECOND);
+    pace.refused_step(0, &rules, 701 * SECOND);
+    assert_eq!(pace.next_step(701 * SECOND), Some(600 * SECOND));
+}
+
+#[test]
+fn what_falls_into_the_margin_counts_for_a_step() {
+    // Of 21 sends in 65 s one falls into the margin, of 21 in 120 s half.
+    for (margin, least) in [(0, 20), (5, 19), (60, 10)] {
+        let mut settings = Settings::default();
+        settings.rate.window_margin = Duration::from_secs(margin);
+        let rules = Rules::new(&settings);
+        let verifies = |count| {
+            let mut pace = mk_probing(&rules);
+            pace.served(count, &rules, 111 * SECOND);
+            pace.probing_from().is_none()
+        };
+        assert_eq!((verifies(least - 1), verifies(least)), (false, true), "{margin} s");
+    }
 }
