@@ -38,7 +38,7 @@ fn refresh(metrics: &Metrics, snapshot: &Snapshot) {
     queue.tokens_rate.set(f64::from(snapshot.effective_rpm));
     queue.window_used.set(gauge(snapshot.window_used));
     queue.window_limit.set(i64::from(snapshot.window_limit));
-    queue.gate_seconds.set(snapshot.gate.as_secs_f64());
+    queue.gate_seconds.set(snapshot.paused().as_secs_f64());
     let (retreat, learned) = (&metrics.retreat, &snapshot.learned);
     retreat.state.set(state(learned.state));
     retreat.effective_rate_rpm.set(f64::from(snapshot.effective_rpm));

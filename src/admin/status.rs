@@ -127,7 +127,7 @@ async fn status(Shared(state): Shared<Arc<State>>) -> Json<Status> {
         settings,
         token_bucket: TokenBucket::from(&snapshot),
         window: Window { used: snapshot.window_used, limit: snapshot.window_limit },
-        gate: Gate { closed_seconds: snapshot.gate.as_secs_f64() },
+        gate: Gate { closed_seconds: snapshot.paused().as_secs_f64() },
         queue: Queue::from(&snapshot),
         retreat: Retreat::new(&snapshot, parts.scheduler.last_transition()),
         requests: Requests::from(&**metrics),

@@ -110,10 +110,10 @@ fn pace(limiter: &Snapshot) -> String {
 
 fn sidecar(view: &View) -> String {
     let limiter = &view.limiter;
-    let gate = if limiter.gate.is_zero() {
+    let gate = if limiter.paused().is_zero() {
         String::new()
     } else {
-        format!(", paused for {}", seconds(Some(limiter.gate)))
+        format!(", paused for {}", seconds(Some(limiter.paused())))
     };
     format!(
         "sidecar   window {} of {}, {:.1} of {} tokens, streams {}{gate}",

@@ -155,6 +155,7 @@ pub(super) mod tests {
             window_used: 40,
             window_limit: 40,
             gate: Duration::ZERO,
+            wall: Duration::ZERO,
             depth: [0, 1, 13, 0],
             queue_limit: 500,
             base_rpm: 40,

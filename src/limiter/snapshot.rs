@@ -15,8 +15,10 @@ pub struct Snapshot {
     pub window_used: u64,
     /// Requests the rolling window may hold.
     pub window_limit: u32,
-    /// How long nothing may leave because the upstream refused, or said that nothing is left; zero when it may.
+    /// How long nothing may leave because the upstream refused; zero when the gate is open.
     pub gate: Duration,
+    /// How long nothing may leave because the upstream's headers said that nothing is left; zero when it may.
+    pub wall: Duration,
     /// Waiting requests by priority, in the order of `Priority::ALL`.
     pub depth: [usize; 4],
     /// How many may wait, all priorities together.
@@ -31,6 +33,13 @@ pub struct Snapshot {
     pub refusal_ratio: f64,
     /// What was learned of the upstream's limit.
     pub learned: Learned,
+}
+
+impl Snapshot {
+    /// How long nothing may leave because of something that the upstream said.
+    pub fn paused(&self) -> Duration {
+        self.gate.max(self.wall)
+    }
 }
 
 /// What was learned of the upstream's limit.

@@ -170,7 +170,8 @@ impl Shared {
 
     /// No permit, and what held it back.
     pub(super) fn refusal(&self, refused: Refused, settings: &Settings) -> Failure {
-        let Snapshot { gate, base_rpm, effective_rpm, .. } = self.scheduler.snapshot();
+        let snapshot = self.scheduler.snapshot();
+        let (gate, Snapshot { base_rpm, effective_rpm, .. }) = (snapshot.paused(), snapshot);
         let retreated_to = (effective_rpm < base_rpm).then_some(effective_rpm);
         Failure::Refused(Box::new(Refusal { refused, rate: settings.rate, gate, retreated_to }))
     }
@@ -180,7 +181,7 @@ impl Shared {
         if !tracing::enabled!(target: "pacer::proxy", tracing::Level::DEBUG) {
             return;
         }
-        let gate = self.scheduler.snapshot().gate;
+        let gate = self.scheduler.snapshot().paused();
         if !gate.is_zero() {
             let (trace_id, gate_ms) = (exchange.trace_id(), millis(gate));
             tracing::debug!(target: "pacer::proxy", trace_id, gate_ms, "the upstream asked for a pause");

@@ -12,6 +12,7 @@ fn mk_snapshot(tokens: f64, waiting: usize) -> Snapshot {
         window_used: 0,
         window_limit: 40,
         gate: Duration::ZERO,
+        wall: Duration::ZERO,
         depth: [0, 0, waiting, 0],
         queue_limit: 500,
         base_rpm: 40,

@@ -1,6 +1,6 @@
 //! The numbers of the law: those of the settings, and the ones nobody needs to change.
 //!
-//! Each constant is the one of that meaning in `docs/rate-control.md`.
+//! `docs/rate-control.md` says what those that shape the behaviour are for; the rest are details of their rules.
 
 use super::super::clock::{Nanos, nanos};
 use super::super::settings::{Mode, Settings};
@@ -48,9 +48,9 @@ pub(super) const BURST_AGE: Nanos = 300 * SECOND;
 /// The most doubt, and how long one doubt lasts.
 pub(super) const DOUBT_MAX: u32 = 6;
 pub(super) const DOUBT_AGE: Nanos = 1_200 * SECOND;
-/// So many episodes that agree make a limit of the window though each of them was rare and cheap; as many more
-/// where the upstream names the time to come back, since a limit saves less there.
+/// So many episodes that agree make a limit of the window though each of them was rare and cheap.
 pub(super) const STEADY: u32 = 5;
+/// The same where the upstream names the time to come back: a limit saves less there.
 pub(super) const STEADY_NAMED: u32 = 24;
 /// A rare refusal that cost no more than this is cheap.
 pub(super) const CHEAP: Nanos = 30 * SECOND;

@@ -238,6 +238,6 @@ fn headers_that_leave_nothing_show_as_a_gate_that_nobody_passes() {
     let advice = Advice { limit: None, remaining: 0, reset: seconds(30.0) };
     bench.limiter.advise(first, advice, bench.now);
     bench.settle(first, Outcome::Accepted);
-    assert!(bench.limiter.snapshot(bench.now).gate > Duration::ZERO);
+    assert!(bench.limiter.snapshot(bench.now).paused() > Duration::ZERO);
     assert!(!passes(&mut bench), "an upstream that has nothing left would only say so again");
 }
