@@ -122,7 +122,7 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 
 .PHONY: test
 test: prerequisites tools lint unit targets cluster readme clients ## Run every test: lints, Rust, the limiter's figures, a real API server, the README's commands, the SDKs
-	@printf '\nmake test: lints, Rust tests, the limiter's figures, cluster tests, README commands and client SDKs all passed\n'
+	@printf '\nmake test: lints, Rust tests, limiter figures, cluster tests, README commands and client SDKs all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
