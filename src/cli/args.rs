@@ -122,7 +122,7 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]
     upstream_rpm: Option<u32>,
     /// From when on it takes another number, such as 24@60s; may be repeated
-    #[arg(long, value_name = "N@TIME", value_parser = step)]
+    #[arg(long, value_name = "N@TIME", value_parser = step, allow_hyphen_values = true)]
     upstream_step: Vec<Step>,
     /// Requests a minute that a second client makes on the same key [default: none]
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]

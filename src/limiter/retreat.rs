@@ -37,7 +37,7 @@ use doubt::Doubt;
 use episode::Episode;
 use history::{Counts, History, Scale};
 use pace::Pace;
-use rules::{BURST_AGE, CLEAN, HELD_BACK, ONE, Rules};
+use rules::{BURST_AGE, CLEAN, HELD_BACK, ONE, Rules, STALE};
 use short::ShortWindows;
 use suspicion::Suspicions;
 
@@ -159,6 +159,10 @@ impl Retreat {
             *burst = Burst { tokens: burst.tokens.saturating_mul(2), since: now };
             self.burst = Some(*burst).filter(|burst| burst.tokens < self.rules.capacity);
         }
+        if idle && now.saturating_sub(self.refused) > STALE {
+            // Nobody was left to end an episode that is open: what it meant will not be known.
+            self.episode = None;
+        }
         let used = u64::from(self.history.counts().get(Scale::EVERY)) * ONE;
         while let Some(at) = self.pace.quiet_at(self.refused)
             && self.rules.enabled
@@ -166,7 +170,6 @@ impl Retreat {
             && at <= now
             && (used == 0 || used + ONE < self.pace.sends())
         {
-            // Nobody is left to end an episode that is open: what it meant will not be known.
             self.episode = None;
             self.step(Cause::Quiet, |pace, _| pace.recover(at));
             self.step(Cause::Quiet, |pace, rules| pace.rise_quietly(rules, at));

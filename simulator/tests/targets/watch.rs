@@ -135,6 +135,7 @@ impl Watcher {
         let ceiling = retreat.ceiling_requests_per_minute;
         let floor = retreat.floor_requests_per_minute.min(base);
         self.check((floor..=ceiling.unwrap_or(base).max(base)).contains(&limit), "out of bounds", now);
+        self.check(snapshot.effective_rpm >= floor, "below the floor", now);
         let normal = self.state != PaceState::Normal || ceiling.is_some() || limit == base;
         self.check(normal, "the normal pace is the configured one", now);
         self.check(learned.short.iter().flatten().all(|(_, count)| *count >= 1), "an empty window", now);

@@ -56,6 +56,8 @@ pub(super) const STEADY_NAMED: u32 = 24;
 pub(super) const CHEAP: Nanos = 30 * SECOND;
 /// Without a refusal and without demand for so long the pace rises by itself, every half of it.
 pub(super) const QUIET: Nanos = 60 * SECOND;
+/// An episode that nobody was there to end says nothing after so long.
+pub(super) const STALE: Nanos = 300 * SECOND;
 /// By how much, in percent of the configured rate.
 pub(super) const QUIET_STEP: u64 = 10;
 /// The longest back-off where the upstream names no time, and the longest one where it grants little.

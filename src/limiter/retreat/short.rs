@@ -66,6 +66,7 @@ impl ShortWindows {
     /// Learns a limit; false if a tighter one is known.
     pub(super) fn learn(&mut self, scale: Scale, limit: u32, rules: &Rules, now: Nanos) -> bool {
         let Some(window) = self.0.get_mut(scale.index()) else { return false };
+        let limit = limit.max(floor(scale, rules));
         if window.is_some_and(|window| window.limit <= limit) {
             return false;
         }
@@ -165,6 +166,12 @@ fn step(scale: Scale, rules: &Rules) -> u32 {
 fn sends(scale: Scale, limit: u32, rules: &Rules) -> u64 {
     let length = scale.length(rules.window).max(1);
     u64::from(limit) * ONE * (rules.window / length)
+}
+
+/// The least that a scale may hold so that the pace stays at the floor of the settings.
+fn floor(scale: Scale, rules: &Rules) -> u32 {
+    let windows = rules.window / scale.length(rules.window).max(1);
+    u32::try_from(rules.floor.div_ceil(ONE * windows.max(1))).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

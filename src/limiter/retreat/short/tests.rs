@@ -238,3 +238,14 @@ fn the_tightest_window_makes_the_pace() {
     assert_eq!(ten, Some((Duration::from_secs(10), 6)));
     assert_eq!(rest, [None; 3]);
 }
+
+#[test]
+fn no_window_holds_less_than_the_floor_brings() {
+    let rules = mk_rules();
+    for (divisor, floor) in [(0, 1), (4, 2)] {
+        let scale = Scale::short().nth(divisor).unwrap();
+        let mut windows = ShortWindows::default();
+        windows.learn(scale, 1, &rules, 0);
+        assert_eq!(windows.limits().collect::<Vec<_>>(), [(scale, floor)], "4 a minute");
+    }
+}

@@ -75,3 +75,15 @@ fn a_limit_that_a_lower_rate_has_made_harmless_is_not_told() {
     trial.law.reconfigure(&settings, trial.now);
     assert_eq!(trial.law.learned(trial.now).limit_rpm, None);
 }
+
+#[test]
+fn an_episode_that_nobody_was_there_to_end_says_nothing_the_next_morning() {
+    for (idle, judged) in [(false, 1), (true, 0)] {
+        let mut trial = Trial::new();
+        trial.refuse();
+        trial.now += 301 * SECOND;
+        trial.law.advance(idle, trial.now);
+        trial.serve();
+        assert_eq!(trial.found(Cause::Passing), judged, "idle: {idle}");
+    }
+}
