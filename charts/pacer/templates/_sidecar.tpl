@@ -95,12 +95,13 @@ volumeMounts:
     - downwardAPI:
         items:
         - {path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}
-{{- with include "pacer.key" . | fromJson }}
+{{- if include "pacer.key" . }}
+{{- $key := include "pacer.key" . | fromJson }}
 - name: pacer-key
   secret:
-    secretName: {{ .name | toRawJson }}
+    secretName: {{ $key.name | toRawJson }}
     items:
-    - {key: {{ .key | quote }}, path: api-key}
+    - {key: {{ $key.key | quote }}, path: api-key}
 {{- end }}
 {{- end -}}
 
