@@ -1,6 +1,8 @@
 //go:build tools
 
-// Package tools makes the command a requirement of this module, so that go.mod and go.sum pin it.
+// Package tools names the commands that are built from this module.
 package tools
 
-import _ "helm.sh/helm/v4/cmd/helm"
+import (
+	_ "helm.sh/helm/v4/cmd/helm"
+)
