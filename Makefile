@@ -73,8 +73,8 @@ transcript: build tools ## Show what kubectl does to a running sidecar, and how 
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
 .PHONY: chart
-chart: tools ## Check the chart: lint, schema, refusals, every rendered field, what is generated from it
-	@tests/tools.sh $(PYTHON)
+chart: tools ## Check the chart: lint, schema, refusals, every rendered field, injection, what is generated from it
+	@tests/tools.sh $(PYTHON) openssl
 	$(PYTHON) -B -m unittest discover --start-directory tests/chart
 
 .PHONY: generate-chart
@@ -138,7 +138,7 @@ test: prerequisites tools lint unit targets chart cluster readme clients ## Run 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
 prerequisites:
-	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl
+	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl
 
 .PHONY: tools
 tools: ## Build etcd, kube-apiserver, kubectl, helm and kubeconform once, into a cache (or set KUBEBUILDER_ASSETS)
