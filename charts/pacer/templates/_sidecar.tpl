@@ -38,7 +38,7 @@ env:
 {{- if include "pacer.key" . }}
 - {name: SIDECAR_API_KEY_FILE, value: /var/run/secrets/pacer/api-key}
 {{- end }}
-- {name: SIDECAR_DRAIN_SECONDS, value: {{ $sidecar.drainSeconds | quote }}}
+- {name: SIDECAR_DRAIN_SECONDS, value: {{ int64 $sidecar.drainSeconds | quote }}}
 - {name: SIDECAR_LOG_LEVEL, value: {{ $sidecar.logLevel | quote }}}
 - {name: SIDECAR_LOG_FORMAT, value: {{ $sidecar.logFormat }}}
 {{- with $sidecar.extraEnv }}
