@@ -57,8 +57,8 @@ class ApiServer:
         program = tools.folder("path") / command
         if not program.exists():
             raise SystemExit(f"missing: {program}\n    make tools")
-        log = (self.home / f"{command}.log").open("w")
-        self.processes.append(subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=self.home))
+        with (self.home / f"{command}.log").open("w") as log:
+            self.processes.append(subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=self.home))
 
     def wait(self, what: str, condition) -> None:
         deadline = time.monotonic() + WITHIN_SECONDS
@@ -69,11 +69,30 @@ class ApiServer:
             time.sleep(0.1)
 
     def kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess:
-        where = [f"--server=https://127.0.0.1:{self.port}", f"--token={TOKEN}", "--insecure-skip-tls-verify"]
-        cache = f"--cache-dir={self.home / 'cache'}"
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "KUBECONFIG": "/dev/null"}
-        command = [tools.folder("path") / "kubectl", *where, cache, *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment)
+        return self.call(tools.folder("path") / "kubectl", *arguments, stdin=stdin)
+
+    def helm(self, *arguments: str | Path) -> str:
+        """What helm prints; that it does not fail is taken for granted."""
+        done = self.call(tools.folder("charts") / "helm", *arguments)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        return done.stdout
+
+    def call(self, program: Path, *arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig())}
+        return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, env=environment)
+
+    def kubeconfig(self) -> Path:
+        file = self.home / "kubeconfig"
+        cluster = {"server": f"https://127.0.0.1:{self.port}", "insecure-skip-tls-verify": True}
+        config = {
+            "apiVersion": "v1", "kind": "Config", "current-context": "it",
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "clusters": [{"name": "it", "cluster": cluster}], "users": [{"name": "it", "user": {"token": TOKEN}}],
+        }
+        if not file.exists():
+            file.write_text(json.dumps(config))
+        return file
 
     def apply(self, *objects: dict | str) -> None:
         for item in objects:

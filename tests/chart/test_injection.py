@@ -35,6 +35,26 @@ def pod(of: str, labels: dict = LABELS, **spec: object) -> dict:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app", "namespace": of, "labels": labels}, "spec": spec}
 
 
+def other_mutator(name: str, expression: str) -> list[dict]:
+    """A policy of somebody else's, which changes the same pods."""
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+    matching = {"resourceRules": rules, "objectSelector": {"matchLabels": {"other": "true"}}}
+    mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}
+    policy = {"failurePolicy": "Fail", "reinvocationPolicy": "IfNeeded", "matchConstraints": matching, "mutations": [mutation]}
+    return [
+        {**head, "kind": "MutatingAdmissionPolicy", "spec": policy},
+        {**head, "kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": name}},
+    ]
+
+
+# Before and after the chart's own by name. Each adds an init container once.
+ADD = """object.spec.?initContainers.orValue([]).exists(c, c.name == "NAME") ? [] :
+  (has(object.spec.initContainers) ? [] : [JSONPatch{op: "add", path: "/spec/initContainers", value: dyn([])}]) +
+  [JSONPatch{op: "add", path: "/spec/initContainers/-", value: Object.spec.initContainers{name: "NAME", image: "x"}}]"""
+OTHERS = ("a-first", "z-last")
+
+
 def names(admitted: dict, field: str) -> list[str]:
     return [item["name"] for item in admitted["spec"].get(field, [])]
 
@@ -48,6 +68,8 @@ class Injection(unittest.TestCase):
         cls.server.apply(*(account(name) for name in ("with-key", "bare", "strange", "kube-system")))
         cls.server.apply(parameters("with-key", upstream="https://api.example.com/v1", apiKeySecret="llm"))
         cls.server.apply(parameters("bare"))
+        for name in OTHERS:
+            cls.server.apply(*other_mutator(name, ADD.replace("NAME", name)))
         cls.text = render(*IMAGE, "--set", "injection.mode=AdmissionPolicy,example.enabled=true")
         kept = [item for item in cls.text.split("\n---\n") if "kind: Deployment" not in item]
         cls.server.apply("\n---\n".join(kept))
@@ -57,7 +79,9 @@ class Injection(unittest.TestCase):
     def in_force(cls) -> bool:
         injected, _ = cls.server.admit(pod("bare"))
         refused, _ = cls.server.admit(pod("strange"))
-        return bool(injected) and names(injected, "initContainers") == ["pacer"] and not refused
+        others, _ = cls.server.admit(pod("bare", labels={"other": "true"}))
+        done = bool(injected) and bool(others) and not refused
+        return done and names(injected, "initContainers") == ["pacer"] and len(names(others, "initContainers")) == len(OTHERS)
 
     def admitted(self, asked: dict) -> dict:
         found, why = self.server.admit(asked)
@@ -73,6 +97,12 @@ class Injection(unittest.TestCase):
         found = self.admitted(pod("bare", automountServiceAccountToken=False))
         self.assertEqual(names(found, "initContainers"), ["pacer"])
         self.assertEqual(names(found, "volumes"), ["pacer-cache", "pacer-token"])
+
+    def test_other_mutators_keep_it_first_and_single(self):
+        found = self.admitted(pod("bare", labels={**LABELS, "other": "true"}, initContainers=[INIT]))
+        first, *rest = names(found, "initContainers")
+        self.assertEqual((first, sorted(rest)), ("pacer", sorted([*OTHERS, "migrate"])))
+        self.assertEqual(found["spec"]["initContainers"][0]["restartPolicy"], "Always")
 
     def test_upstream_and_key_are_the_namespaces(self):
         found = self.admitted(pod("with-key"))
