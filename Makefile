@@ -78,10 +78,10 @@ chart: tools ## Check the chart: lint, schema, refusals, every rendered field, i
 	$(PYTHON) -B -m unittest discover --start-directory tests/chart
 
 .PHONY: generate-chart
-generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/install.yaml
+generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/
 	cp crd/ratelimitpolicies.pacer.dev.yaml charts/pacer/files/crd.yaml
 	$(PYTHON) -B tests/chart/document.py
-	"$$(tests/components.sh charts)/helm" template pacer charts/pacer --namespace pacer-system > manifests/install.yaml
+	$(PYTHON) -B tests/chart/manifests.py
 
 .PHONY: readme
 readme: ## Run every command that the README and the simulator's page show

@@ -32,10 +32,6 @@ class Rendering(unittest.TestCase):
         monitor = render(*FULL).replace("podTargetLabels", "podTargetLabel")
         self.assertIn("podTargetLabel", tools.kubeconform(monitor).stdout)
 
-    def test_install_yaml_is_what_the_chart_renders(self):
-        found = (ROOT / "manifests/install.yaml").read_text()
-        self.assertTrue(found == render(), "manifests/install.yaml is out of date: run `make generate-chart`")
-
     def test_by_default_nothing_runs_and_nobody_may_read(self):
         kinds = {kind for kind, _ in tools.objects(render())}
         self.assertEqual(kinds, {"CustomResourceDefinition", "ClusterRole"})
