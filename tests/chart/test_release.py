@@ -1,6 +1,7 @@
 """Install, upgrade and uninstall, on a real API server."""
 
 import json
+import re
 import unittest
 
 from api_server import ApiServer
@@ -40,6 +41,11 @@ class Release(unittest.TestCase):
         notes = self.server.helm("install", *RELEASE, "--create-namespace", *VALUES)
         self.assertIn("kubectl create configmap pacer --namespace team-a", notes)
         self.kubectl("wait", "--for=condition=Established", "crd/ratelimitpolicies.pacer.dev", "--timeout=60s")
+
+        with self.subTest("the policy of the notes is one"):
+            [policy] = re.findall(r"echo '(.*)' \| kubectl apply", notes)
+            done = self.server.kubectl("apply", "--namespace=team-a", "--filename=-", stdin=policy)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
         with self.subTest("the listed account reads the listed policy, and that is all"):
             policy = "ratelimitpolicies.pacer.dev"

@@ -5,7 +5,7 @@ import re
 import unittest
 
 import tools
-from tools import CHART, FULL, IMAGE, ROOT, SERVICE_MONITOR, of_kind, render
+from tools import CHART, FULL, ROOT, SERVICE_MONITOR, of_kind, render
 
 
 class Rendering(unittest.TestCase):
