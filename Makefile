@@ -72,6 +72,17 @@ transcript: build tools ## Show what kubectl does to a running sidecar, and how 
 	KUBEBUILDER_ASSETS="$$(tests/components.sh path)" \
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
+.PHONY: chart
+chart: tools ## Check the chart: lint, schema, refusals, every rendered field, injection, what is generated from it
+	@tests/tools.sh $(PYTHON) openssl
+	$(PYTHON) -B -m unittest discover --start-directory tests/chart
+
+.PHONY: generate-chart
+generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/
+	cp crd/ratelimitpolicies.pacer.dev.yaml charts/pacer/files/crd.yaml
+	$(PYTHON) -B tests/chart/document.py
+	$(PYTHON) -B tests/chart/manifests.py
+
 .PHONY: readme
 readme: ## Run every command that the README and the simulator's page show
 	@tests/tools.sh $(PYTHON) curl
@@ -121,16 +132,16 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint unit targets cluster readme clients ## Run every test: lints, Rust, the limiter's figures, a real API server, the README's commands, the SDKs
-	@printf '\nmake test: lints, Rust tests, limiter figures, cluster tests, README commands and client SDKs all passed\n'
+test: prerequisites tools lint unit targets chart cluster readme clients ## Run every test: lints, Rust, the limiter's figures, the chart, a real API server, the README's commands, the SDKs
+	@printf '\nmake test: lints, Rust tests, limiter figures, the chart, cluster tests, README commands and client SDKs all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
 prerequisites:
-	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl
+	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl
 
 .PHONY: tools
-tools: ## Build etcd, kube-apiserver and kubectl once, into a cache (or set KUBEBUILDER_ASSETS)
+tools: ## Build etcd, kube-apiserver, kubectl, helm and kubeconform once, into a cache (or set KUBEBUILDER_ASSETS)
 	@tests/components.sh build
 
 .PHONY: assets

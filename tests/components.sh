@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# The real components that tests/cluster runs against: etcd, kube-apiserver and kubectl.
+# The real components that the tests run against: etcd, kube-apiserver and kubectl for tests/cluster, and for
+# tests/chart helm, kubeconform and the schemas of what a chart may render.
 #
 # Usage: tests/components.sh build    builds what is missing, once
-#        tests/components.sh path     prints the folder that holds them
+#        tests/components.sh path     prints the folder of the first three
+#        tests/components.sh charts   prints the folder of the others
 #
 # KUBEBUILDER_ASSETS, a folder with the three, wins where it is set: nothing is built then.
 # Otherwise they are built from their Go modules, pinned by the go.mod and go.sum in
 # tests/components, into ${XDG_CACHE_HOME:-~/.cache}/pacer/components, one folder a version.
+# PACER_CHART_TOOLS does the same for the chart's.
 set -euo pipefail
 
 commands=(etcd kube-apiserver kubectl)
@@ -19,7 +22,12 @@ version() {
 
 kubernetes="$(version kubernetes k8s.io/kubernetes)"
 etcd="$(version etcd go.etcd.io/etcd/server/v3)"
-folder="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/components/kubernetes-$kubernetes-etcd-$etcd"
+helm="$(version helm helm.sh/helm/v4)"
+kubeconform="$(version kubeconform github.com/yannh/kubeconform)"
+operator="$(version operator github.com/prometheus-operator/prometheus-operator)"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/components"
+folder="$cache/kubernetes-$kubernetes-etcd-$etcd"
+charts="$cache/helm-$helm-kubeconform-$kubeconform-schemas-$kubernetes-$operator"
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -35,9 +43,18 @@ given() {
         "    unset KUBEBUILDER_ASSETS to have them built, or install them: setup-envtest use -p path"
 }
 
+given_charts() {
+    local missing=()
+    for entry in helm kubeconform schemas; do
+        [ -e "$PACER_CHART_TOOLS/$entry" ] || missing+=("$entry")
+    done
+    [ ${#missing[@]} -eq 0 ] || fail "missing in PACER_CHART_TOOLS ($PACER_CHART_TOOLS): ${missing[*]}" \
+        "    unset PACER_CHART_TOOLS to have them built"
+}
+
 need_go() {
     command -v go >/dev/null && return
-    fail "missing: go (1.26 or newer), which builds ${commands[*]} once" \
+    fail "missing: go (1.26 or newer), which builds ${commands[*]}, helm and kubeconform once" \
         "    see https://go.dev/dl, or point KUBEBUILDER_ASSETS to a folder with the three:" \
         "    export KUBEBUILDER_ASSETS=\$(setup-envtest use -p path)"
 }
@@ -67,8 +84,41 @@ build() {
     compile kubernetes k8s.io/kubernetes/cmd/kubectl kubectl "$flags"
 }
 
+# source_of MODULE PACKAGE: the folder of the package's own files.
+source_of() {
+    (cd "$modules/$1" && go mod download "$2" && go list -mod=readonly -m -f '{{.Dir}}' "$2")
+}
+
+# The API server's own description and the operator's definitions, as kubeconform reads them.
+schemas() {
+    [ -d "$folder/schemas" ] && return
+    printf 'making schemas\n' >&2
+    local server operator
+    server="$(source_of kubernetes k8s.io/kubernetes)"
+    operator="$(source_of operator github.com/prometheus-operator/prometheus-operator)/jsonnet/prometheus-operator"
+    rm -rf "$folder/.schemas"
+    "${PYTHON:-python3}" "$modules/../chart/schemas.py" "$folder/.schemas" "$server/api/openapi-spec/swagger.json" \
+        "$operator"/{podmonitors,servicemonitors,prometheusrules}-crd.json
+    mv "$folder/.schemas" "$folder/schemas"
+}
+
+build_charts() {
+    need_go
+    local folder="$charts"
+    mkdir -p "$folder"
+    exec 9>"$folder/.lock"
+    flock 9
+    compile helm helm.sh/helm/v4/cmd/helm helm ""
+    compile kubeconform github.com/yannh/kubeconform/cmd/kubeconform kubeconform ""
+    schemas
+}
+
 case "${1:-}" in
-build) if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else build; fi ;;
+build)
+    if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else build; fi
+    if [ -n "${PACER_CHART_TOOLS:-}" ]; then given_charts; else build_charts; fi
+    ;;
 path) printf '%s\n' "${KUBEBUILDER_ASSETS:-$folder}" ;;
-*) fail "usage: tests/components.sh build | path" ;;
+charts) printf '%s\n' "${PACER_CHART_TOOLS:-$charts}" ;;
+*) fail "usage: tests/components.sh build | path | charts" ;;
 esac

@@ -1,0 +1,90 @@
+"""What values are taken, and what is said about the others."""
+
+import json
+import unittest
+from collections.abc import Iterator
+
+import document
+from tools import CHART, IMAGE, refusal
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = document.values((CHART / "values.yaml").read_text())
+
+
+def paths(schema: dict, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every value the schema knows, down to what has a comment of its own."""
+    documented = {value.path for value in VALUES}
+    for name, below in schema["properties"].items():
+        path = ".".join((*above, name))
+        if "properties" in below and path not in documented:
+            yield from paths(below, (*above, name))
+        else:
+            yield path
+
+
+def open_objects(schema: object, path: str = "") -> Iterator[str]:
+    """Objects that list their members and let others pass."""
+    if isinstance(schema, dict):
+        if "properties" in schema and schema.get("additionalProperties") is not False:
+            yield path
+        for name, below in schema.items():
+            yield from open_objects(below, f"{path}.{name}")
+
+
+class Documentation(unittest.TestCase):
+    def test_every_value_has_a_comment(self):
+        self.assertEqual([value.path for value in VALUES if not value.comment], [])
+
+    def test_schema_and_values_know_the_same(self):
+        # Helm hands `global` to every chart that another one depends on.
+        self.assertEqual(sorted(paths(SCHEMA)), sorted([value.path for value in VALUES] + ["global"]))
+
+    def test_the_readme_is_up_to_date(self):
+        found, wanted = document.renewed()
+        self.assertTrue(found == wanted, "charts/pacer/README.md is out of date: run `make generate-chart`")
+
+
+class Refusals(unittest.TestCase):
+    def test_the_schema_is_closed_everywhere(self):
+        self.assertEqual(list(open_objects(SCHEMA)), [])
+
+    def test_a_value_that_is_no_good_is_named(self):
+        for given, *expected in (
+            ("image.repositry=x", "/image", "repositry"),
+            ("nonsense=1", "nonsense"),
+            ("injection.mode=Webhook", "/injection/mode", "AdmissionPolicy"),
+            ("injection.upstream=api.example.com", "/injection/upstream", "https?"),
+            ("image.digest=abc", "/image/digest", "sha256"),
+            ("rbac.readers[0].policies[0]=nvidia", "/rbac/readers/0", "namespace"),
+            ("sidecar.drainSeconds=-1", "/sidecar/drainSeconds"),
+            ("podMonitor.enabled=maybe", "/podMonitor/enabled", "boolean"),
+        ):
+            with self.subTest(given):
+                told = refusal("--set", given)
+                for part in expected:
+                    self.assertIn(part, told)
+
+    def test_a_contradiction_is_told_in_words(self):
+        for given, expected in (
+            ("podMonitor.enabled=true,serviceMonitor.enabled=true", "podMonitor.enabled and serviceMonitor.enabled are both true"),
+            ("serviceMonitor.enabled=true", "serviceMonitor.namespaces is empty"),
+            ("networkPolicy.enabled=true", "networkPolicy.namespaces is empty"),
+            ("rbac.readers[0].namespace=a,rbac.readers[1].namespace=a", 'rbac.readers names the namespace "a" twice'),
+        ):
+            with self.subTest(given):
+                self.assertIn(expected, refusal("--set", given))
+
+    def test_a_missing_image_is_refused_with_the_commands_that_make_one(self):
+        for given in ("injection.mode=AdmissionPolicy", "example.enabled=true", "test.enabled=true"):
+            with self.subTest(given):
+                told = refusal("--set", given)
+                for part in ("image.repository is empty", "make image", "skopeo copy", "images import"):
+                    self.assertIn(part, told)
+
+    def test_a_variable_of_the_charts_own_is_not_set_twice(self):
+        more = ["--set", "example.enabled=true,sidecar.extraEnv[0].name=SIDECAR_UPSTREAM,sidecar.extraEnv[0].value=x"]
+        self.assertIn("sidecar.extraEnv sets SIDECAR_UPSTREAM", refusal(*IMAGE, *more))
+
+
+if __name__ == "__main__":
+    unittest.main()
