@@ -19,11 +19,11 @@ impl Distribution {
     pub fn of(histogram: &Histogram) -> Self {
         let metric = histogram.metric();
         let seen = metric.get_histogram();
-        let mut cumulative = [(f64::INFINITY, seen.sample_count()); BUCKETS];
+        let mut cumulative = [(f64::INFINITY, seen.get_sample_count()); BUCKETS];
         for (place, bucket) in cumulative.iter_mut().zip(seen.get_bucket()) {
             *place = (bucket.upper_bound(), bucket.cumulative_count());
         }
-        Self { cumulative, count: seen.sample_count() }
+        Self { cumulative, count: seen.get_sample_count() }
     }
 
     /// What was seen after `before`, an older one of the same histogram.
