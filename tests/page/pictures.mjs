@@ -1,0 +1,65 @@
+// Takes the pictures of docs/images from a demo whose upstream grants less than the sidecar knows of.
+//
+// Usage: pictures.mjs FOLDER   (with PACER_BIN, CHROMIUM and PACER_PAGE_MODULES, as run.sh sets them)
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { DESK, PHONE, launch, open } from "./browser.mjs";
+
+const folder = process.argv[2];
+// Long enough for a line to show what the pace does.
+const HISTORY_MS = 150_000;
+
+/** A demo and the address of its port for operators. */
+async function demo() {
+  const ports = ["--port", "0", "--metrics-port", "0"];
+  const quota = ["--rpm", "40", "--upstream-rpm", "24", "--upstream-step", "40@100s"];
+  const child = spawn(process.env.PACER_BIN, ["demo", ...ports, ...quota], { stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const admin = line.match(/look at +(http:\/\/[^/]+)\/dashboard/)?.[1];
+    if (admin) {
+      child.stdout.resume();
+      return { child, admin };
+    }
+  }
+  throw new Error("the demo ended before it told its address");
+}
+
+/** The whole page as a picture, once it has settled. */
+async function shoot(browser, admin, name, options) {
+  const { page, faults } = await open(browser, admin, options);
+  await page.waitForFunction(() => document.querySelector("#pace-rpm").textContent !== "–");
+  await pause(2_000);
+  await page.screenshot({ path: join(folder, `dashboard-${name}.png`), fullPage: true });
+  await page.context().close();
+  if (faults.length) throw new Error(faults.join("\n"));
+}
+
+/** Waits until the pace is in this state. */
+async function state(admin, wanted) {
+  for (;;) {
+    const { retreat } = await (await fetch(`${admin}/status`)).json();
+    if (retreat.state === wanted) return;
+    await pause(200);
+  }
+}
+
+const { child, admin } = await demo();
+const browser = await launch();
+try {
+  await pause(40_000);
+  await state(admin, "retreat");
+  await shoot(browser, admin, "retreating", { viewport: DESK });
+  await pause(HISTORY_MS - 40_000);
+  await shoot(browser, admin, "light", { viewport: DESK });
+  await shoot(browser, admin, "dark", { viewport: DESK, colorScheme: "dark" });
+  await shoot(browser, admin, "phone", { viewport: PHONE });
+} finally {
+  await browser.close();
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
