@@ -115,7 +115,7 @@ function showUpstream({ status, first_byte: firstByte, generation }) {
   spread("first-byte", firstByte, duration);
   spread("generation", generation, (rate) => (rate < 10 ? rate.toFixed(1) : Math.round(rate)));
   const share = Math.round(100 * status.retreat.upstream_429_rate);
-  say("upstream-text", `${share} % refused lately; ${status.streams_open} streams open, ${status.in_flight} in flight`);
+  say("upstream-text", `${share} % refused lately; ${status.streams_open} streaming, ${status.in_flight} in flight`);
 }
 
 /** The rows are made once; later they only change, so that the bars can glide. */
@@ -147,7 +147,7 @@ function showLanes({ status: { queue }, waits }) {
     quantiles(waits[priority], duration).forEach((text, index) => (wait[index].textContent = text));
   }
   say("waiting", queue.total);
-  say("waiting-limit", `of ${queue.limit} at most; waits of the last 15 minutes`);
+  say("waiting-limit", `of ${queue.limit} at most; p50 and p95 of the waits, last 15 minutes`);
 }
 
 /** `[path, value]` of every leaf. */
@@ -172,7 +172,7 @@ function showSettings({ policy, settings }) {
   by("settings-error").hidden = !rejected;
   const { rate, queue, mode } = settings;
   const full = queue.whenFull === "Passthrough" ? "then pass through" : "then refuse";
-  say("settings-summary", `${mode}: ${rate.requestsPerMinute} a minute, burst ${rate.capacity}, ${queue.maxDepth} may wait, ${full}. All settings`);
+  say("settings-summary", `${mode}: ${rate.requestsPerMinute} a minute, burst ${rate.capacity}, ${queue.maxDepth} may wait, ${full}`);
   const text = JSON.stringify(settings);
   if (text === settingsShown) return;
   settingsShown = text;
