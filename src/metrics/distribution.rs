@@ -78,7 +78,9 @@ mod tests {
     }
 
     fn see(histogram: &Histogram, values: &[f64]) -> Distribution {
-        values.iter().for_each(|value| histogram.observe(*value));
+        for value in values {
+            histogram.observe(*value);
+        }
         Distribution::of(histogram)
     }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { DEADLINE_MS, Sidecar, eventually } from "../clients/node/sidecar.mjs";
-import { Upstream, gate, rateLimited } from "../clients/node/upstream.mjs";
+import { Upstream, rateLimited } from "../clients/node/upstream.mjs";
 import { PHONE, launch, open } from "./browser.mjs";
 
 const PATIENT = ["Urgent", "High", "Normal", "Low"].map((name) => ({ name, maxWaitSeconds: 3600, minimumSharePercent: 0 }));
@@ -105,16 +105,18 @@ claim("silence draws a veil, and the next answer lifts it", ONE_A_MINUTE, async 
   await page.waitForSelector("#veil", { state: "hidden" });
 });
 
-claim("a sidecar that answers too late counts as silent", ONE_A_MINUTE, async ({ page, faults }) => {
+claim("a sidecar that hangs counts as silent, and its waking is seen by itself", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
   await shows(page, "#waiting", "0");
-  const { opened, open: release } = gate();
-  await page.route("**/dashboard/data", async (route) => {
-    await opened;
-    await route.continue().catch(() => undefined);
-  });
-  await page.waitForSelector("#veil", { state: "visible" });
-  release();
+  sidecar.process.kill("SIGSTOP");
+  try {
+    await page.waitForSelector("#veil", { state: "visible" });
+  } finally {
+    sidecar.process.kill("SIGCONT");
+  }
   await page.waitForSelector("#veil", { state: "hidden" });
+  await call(sidecar, "urgent");
+  call(sidecar, "urgent");
+  await shows(page, "#waiting", "1");
   assert.deepEqual(faults, []);
 });
 

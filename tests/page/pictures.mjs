@@ -13,11 +13,13 @@ import { DESK, PHONE, launch, open } from "./browser.mjs";
 const folder = process.argv[2];
 // Long enough for a line to show what the pace does.
 const HISTORY_MS = 150_000;
+// The upstream refuses first when a minute of the demo is nearly over; a second time there is a line to see.
+const RETREAT_MS = 70_000;
 
 /** A demo and the address of its port for operators. */
 async function demo() {
   const ports = ["--port", "0", "--metrics-port", "0"];
-  const quota = ["--rpm", "40", "--upstream-rpm", "24", "--upstream-step", "40@100s"];
+  const quota = ["--rpm", "40", "--upstream-rpm", "24", "--upstream-step", "40@130s"];
   const child = spawn(process.env.PACER_BIN, ["demo", ...ports, ...quota], { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: child.stdout })) {
     const admin = line.match(/look at +(http:\/\/[^/]+)\/dashboard/)?.[1];
@@ -29,32 +31,23 @@ async function demo() {
   throw new Error("the demo ended before it told its address");
 }
 
-/** The whole page as a picture, once it has settled. */
-async function shoot(browser, admin, name, options) {
+/** The whole page as a picture, once its bars have settled and the pace is in the wanted state. */
+async function shoot(browser, admin, name, { state = "", ...options }) {
   const { page, faults } = await open(browser, admin, options);
   await page.waitForFunction(() => document.querySelector("#pace-rpm").textContent !== "–");
   await pause(2_000);
+  await page.waitForSelector(`#pace[data-state^="${state}"]`, { timeout: HISTORY_MS });
   await page.screenshot({ path: join(folder, `dashboard-${name}.png`), fullPage: true });
   await page.context().close();
   if (faults.length) throw new Error(faults.join("\n"));
 }
 
-/** Waits until the pace is in this state. */
-async function state(admin, wanted) {
-  for (;;) {
-    const { retreat } = await (await fetch(`${admin}/status`)).json();
-    if (retreat.state === wanted) return;
-    await pause(200);
-  }
-}
-
 const { child, admin } = await demo();
 const browser = await launch();
 try {
-  await pause(40_000);
-  await state(admin, "retreat");
-  await shoot(browser, admin, "retreating", { viewport: DESK });
-  await pause(HISTORY_MS - 40_000);
+  await pause(RETREAT_MS);
+  await shoot(browser, admin, "retreating", { viewport: DESK, state: "retreat" });
+  await pause(HISTORY_MS - RETREAT_MS);
   await shoot(browser, admin, "light", { viewport: DESK });
   await shoot(browser, admin, "dark", { viewport: DESK, colorScheme: "dark" });
   await shoot(browser, admin, "phone", { viewport: PHONE });

@@ -60,13 +60,13 @@ pub(in super::super) struct History(Mutex<VecDeque<Sample>>);
 pub(super) type Point = (u32, u64, u64);
 
 impl History {
-    pub(super) fn push(&self, sample: Sample) {
+    pub(super) fn push(&self, sample: &Sample) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The oldest is only what the next one is compared with.
         while samples.len() > SAMPLES {
             samples.pop_front();
         }
-        samples.push_back(sample);
+        samples.push_back(*sample);
     }
 
     /// Pace, answers and 429s of each interval, oldest first.
@@ -96,7 +96,7 @@ pub(in super::super) async fn sample(state: Arc<State>) {
     loop {
         ticks.tick().await;
         let pace_rpm = state.parts.scheduler.snapshot().effective_rpm;
-        state.history.push(Sample { pace_rpm, totals: Totals::of(&state.parts.metrics) });
+        state.history.push(&Sample { pace_rpm, totals: Totals::of(&state.parts.metrics) });
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         let history = History::default();
         assert_eq!(history.points(), []);
         for sample in [mk_sample(40, 3, 0), mk_sample(40, 7, 1), mk_sample(24, 7, 4)] {
-            history.push(sample);
+            history.push(&sample);
         }
         assert_eq!(history.points(), [(40, 4, 1), (24, 0, 3)]);
         assert_eq!(history.oldest().served, 3);
@@ -123,7 +123,7 @@ mod tests {
     fn after_15_minutes_the_oldest_goes_and_memory_stays_as_it_is() {
         let history = History::default();
         for served in 0..10_000 {
-            history.push(mk_sample(40, served, 0));
+            history.push(&mk_sample(40, served, 0));
         }
         assert_eq!(history.points().len(), SAMPLES);
         assert_eq!(history.oldest().served, 10_000 - 1 - SAMPLES as u64);
