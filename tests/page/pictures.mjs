@@ -32,11 +32,11 @@ async function demo() {
 }
 
 /** The whole page as a picture, once its bars have settled and the pace is in the wanted state. */
-async function shoot(browser, admin, name, { state = "", ...options }) {
+async function shoot(browser, admin, name, { state, ...options }) {
   const { page, faults } = await open(browser, admin, options);
   await page.waitForFunction(() => document.querySelector("#pace-rpm").textContent !== "–");
   await pause(2_000);
-  await page.waitForSelector(`#pace[data-state^="${state}"]`, { timeout: HISTORY_MS });
+  if (state) await page.waitForSelector(`#pace[data-state="${state}"]`, { timeout: HISTORY_MS });
   await page.screenshot({ path: join(folder, `dashboard-${name}.png`), fullPage: true });
   await page.context().close();
   if (faults.length) throw new Error(faults.join("\n"));
