@@ -71,13 +71,16 @@ function spread(id, values, unit) {
 }
 
 function nextStep({ gate, retreat }) {
-  if (gate.closed_seconds > 0) return `nothing leaves for ${duration(gate.closed_seconds)}: the upstream asked for it.`;
-  if (retreat.next_step_seconds !== null) {
-    return `a step above the known limit in ${duration(retreat.next_step_seconds)}, to see whether it rose.`;
+  const { state, base_rpm: base, next_step_seconds: step } = retreat;
+  const next = [];
+  if (gate.closed_seconds > 0) {
+    next.push(`nothing leaves for ${duration(gate.closed_seconds)}, since the upstream refused or said that nothing is left`);
   }
-  if (retreat.state === "retreat") return "as soon as nothing is refused for a moment, the pace rises again.";
-  if (retreat.state === "recover") return `the pace rises while nothing is refused, up to ${retreat.base_rpm} a minute.`;
-  return "the pace stays until the upstream refuses.";
+  if (step !== null) next.push(`a step above the known limit in ${duration(step)}, to see whether it rose`);
+  else if (state === "retreat") next.push("the pace rises again once nothing is refused for a moment");
+  else if (state === "recover") next.push(`the pace rises while nothing is refused, up to ${base} a minute`);
+  else next.push("the pace stays until the upstream refuses");
+  return `${next.join("; then ")}.`;
 }
 
 function learned({ learned_limit_rpm: limit, short_windows: windows, burst }) {
