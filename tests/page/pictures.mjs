@@ -12,23 +12,25 @@ import { DESK, PHONE, launch, open } from "./browser.mjs";
 
 const folder = process.argv[2];
 // Long enough for a line to show what the pace does.
-const HISTORY_MS = 150_000;
+const HISTORY_MS = 110_000;
 // The upstream refuses first when a minute of the demo is nearly over; a second time there is a line to see.
 const RETREAT_MS = 70_000;
 
-/** A demo and the address of its port for operators. */
+/** A demo, the address of its port for operators, and its end. */
 async function demo() {
   const ports = ["--port", "0", "--metrics-port", "0"];
   const quota = ["--rpm", "40", "--upstream-rpm", "24", "--upstream-step", "40@130s"];
   const child = spawn(process.env.PACER_BIN, ["demo", ...ports, ...quota], { stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const admin = line.match(/look at +(http:\/\/[^/]+)\/dashboard/)?.[1];
-    if (admin) {
-      child.stdout.resume();
-      return { child, admin };
-    }
-  }
-  throw new Error("the demo ended before it told its address");
+  const exited = once(child, "exit");
+  const admin = await new Promise((resolve, reject) => {
+    exited.then(([code]) => reject(new Error(`the demo ended with ${code} before it told its address`)));
+    // Read to the end: the demo ends when nobody takes its output.
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const address = line.match(/look at +(http:\/\/[^/]+)\/dashboard/)?.[1];
+      if (address) resolve(address);
+    });
+  });
+  return { child, admin, exited };
 }
 
 /** The whole page as a picture, once its bars have settled and the pace is in the wanted state. */
@@ -42,7 +44,7 @@ async function shoot(browser, admin, name, { state, ...options }) {
   if (faults.length) throw new Error(faults.join("\n"));
 }
 
-const { child, admin } = await demo();
+const { child, admin, exited } = await demo();
 const browser = await launch();
 try {
   await pause(RETREAT_MS);
@@ -54,5 +56,5 @@ try {
 } finally {
   await browser.close();
   child.kill("SIGTERM");
-  await once(child, "exit");
+  await exited;
 }
