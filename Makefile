@@ -3,9 +3,10 @@
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
-#   PACER_BIN   the binary under test in `clients` (default: the debug build)
+#   PACER_BIN   the binary under test in `clients` and `page` (default: the debug build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
-#   NODE        the Node.js that runs the Node SDK tests (default: node)
+#   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
+#   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
 # The environment's CARGO_TARGET_DIR and XDG_CACHE_HOME are honoured.
 
 SHELL := bash
@@ -22,7 +23,8 @@ PYTHON ?= python3
 NODE ?= node
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 PACER_BIN ?= $(abspath $(TARGET_DIR)/debug/pacer)
-export PYTHON NODE PACER_BIN
+CHROMIUM ?=
+export PYTHON NODE PACER_BIN CHROMIUM
 
 .PHONY: help
 help: ## List every target
@@ -98,6 +100,17 @@ clients-lock: ## Renew the pinned versions of what the SDKs depend on
 	@tests/tools.sh $(PYTHON) venv $(NODE) npm
 	tests/clients/lock.sh
 
+.PHONY: page
+page: build ## Look at the page in a real Chromium
+	@tests/tools.sh $(NODE) npm
+	tests/page/run.sh
+
+.PHONY: pictures
+pictures: build ## Renew the pictures of the page in docs/images (3 minutes); not part of `test`
+	@tests/tools.sh $(NODE) npm
+	@mkdir -p docs/images
+	tests/page/run.sh pictures "$(abspath docs/images)"
+
 .PHONY: bench
 bench: ## Measure what a grant costs with 10, 1,000 and 100,000 waiting
 	cargo bench --locked
@@ -132,13 +145,14 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint unit targets chart cluster readme clients ## Run every test: lints, Rust, the limiter's figures, the chart, a real API server, the README's commands, the SDKs
-	@printf '\nmake test: lints, Rust tests, limiter figures, the chart, cluster tests, README commands and client SDKs all passed\n'
+test: prerequisites tools lint unit targets chart cluster readme clients page ## Run every test: lints, Rust, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
+	@printf '\nmake test: lints, Rust tests, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
 prerequisites:
 	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl
+	@tests/page/browser.sh >/dev/null
 
 .PHONY: tools
 tools: ## Build etcd, kube-apiserver, kubectl, helm and kubeconform once, into a cache (or set KUBEBUILDER_ASSETS)

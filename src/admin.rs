@@ -1,9 +1,10 @@
-//! Port 9191: probes, metrics and the status. Read-only, and without secrets.
+//! Port 9191: probes, metrics, the status and the page. Read-only, and without secrets.
 //!
 //! The three probes read atomics and nothing else, so that they answer whatever the load
 //! or the upstream does. Everything that asks the scheduler or the upstream has a path of its own.
 
 mod checker;
+mod dashboard;
 mod exposition;
 #[cfg(test)]
 mod fixture;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
 use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,14 +28,28 @@ use tokio::time::Instant;
 pub use readiness::{Readiness, Unready};
 
 use checker::Checker;
+use dashboard::{History, Latest};
 
 use crate::limiter::Settings;
 use crate::metrics::{Metrics, PolicySource, PolicyState};
 use crate::scheduler::Scheduler;
 
 /// Every path of the port.
-pub const PATHS: [&str; 8] =
-    ["/livez", "/readyz", "/startupz", "/health", "/health/live", "/health/ready", "/metrics", "/status"];
+pub const PATHS: [&str; 13] = [
+    "/livez",
+    "/readyz",
+    "/startupz",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/status",
+    "/dashboard",
+    "/dashboard/data",
+    "/dashboard/page.css",
+    "/dashboard/page.js",
+    "/dashboard/chart.js",
+];
 
 /// What the port reports on.
 pub struct Parts {
@@ -83,14 +98,23 @@ pub struct Admin {
 struct State {
     parts: Parts,
     checker: Checker,
+    history: History,
+    latest: Latest,
     started: Instant,
 }
 
 impl Admin {
-    /// The handlers, and the task that checks what the sidecar depends on.
+    /// The handlers, and the task that checks what the sidecar depends on and keeps its last minutes.
     pub fn new(parts: Parts) -> (Self, BoxFuture<'static, ()>) {
-        let state = Arc::new(State { parts, checker: Checker::default(), started: Instant::now() });
-        (Self { state: state.clone() }, checker::run(state).boxed())
+        let state = Arc::new(State {
+            parts,
+            checker: Checker::default(),
+            history: History::default(),
+            latest: Latest::default(),
+            started: Instant::now(),
+        });
+        let work = future::join(checker::run(state.clone()), dashboard::sample(state.clone()));
+        (Self { state }, work.map(|_| ()).boxed())
     }
 
     /// Everything the port answers.
@@ -99,6 +123,7 @@ impl Admin {
             .merge(health::router(self.state.clone()))
             .merge(exposition::router(self.state.clone()))
             .merge(status::router(self.state.clone()))
+            .merge(dashboard::router(self.state.clone()))
             .method_not_allowed_fallback(read_only)
             .fallback(unknown_path)
     }

@@ -5,6 +5,7 @@
 //! together. Label values come from closed sets, handles are made once and kept by
 //! index: a series exists at 0 from the first scrape, and counting costs no look-up.
 
+mod distribution;
 mod family;
 mod policy;
 mod queue;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use distribution::Distribution;
 pub use policy::{PolicyMetrics, PolicySource, PolicyState};
 pub use queue::QueueMetrics;
 pub use requests::{RefusalReason, RequestMetrics, RequestStatus};

@@ -27,7 +27,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
-struct Status {
+pub(super) struct Status {
     /// RFC 3339, UTC.
     timestamp: String,
     uptime_seconds: f64,
@@ -110,32 +110,38 @@ struct Errors {
 }
 
 async fn status(Shared(state): Shared<Arc<State>>) -> Json<Status> {
-    let parts = &state.parts;
-    let snapshot = parts.scheduler.snapshot();
-    let unready = parts.readiness.check().err();
-    let metrics = &parts.metrics;
-    let requests = &metrics.requests;
-    let settings = settings_view::spec(&parts.settings.borrow());
-    Json(Status {
-        timestamp: timestamp(),
-        uptime_seconds: state.uptime().as_secs_f64(),
-        version: env!("CARGO_PKG_VERSION"),
-        ready: unready.is_none(),
-        unready_because: unready.map(Unready::as_str),
-        draining: parts.readiness.is_draining(),
-        policy: Policy::from((parts.policy)()),
-        settings,
-        token_bucket: TokenBucket::from(&snapshot),
-        window: Window { used: snapshot.window_used, limit: snapshot.window_limit },
-        gate: Gate { closed_seconds: snapshot.paused().as_secs_f64() },
-        queue: Queue::from(&snapshot),
-        retreat: Retreat::new(&snapshot, parts.scheduler.last_transition()),
-        requests: Requests::from(&**metrics),
-        errors: Errors::from(&**metrics),
-        in_flight: requests.in_flight.get(),
-        streams_open: requests.streams_open.get(),
-        buffered_bytes: requests.buffered_bytes.get(),
-    })
+    Json(Status::of(&state, &state.parts.scheduler.snapshot()))
+}
+
+impl Status {
+    /// How the sidecar is doing now, `snapshot` having just been taken.
+    pub(super) fn of(state: &State, snapshot: &Snapshot) -> Self {
+        let parts = &state.parts;
+        let unready = parts.readiness.check().err();
+        let metrics = &parts.metrics;
+        let requests = &metrics.requests;
+        let settings = settings_view::spec(&parts.settings.borrow());
+        Self {
+            timestamp: timestamp(),
+            uptime_seconds: state.uptime().as_secs_f64(),
+            version: env!("CARGO_PKG_VERSION"),
+            ready: unready.is_none(),
+            unready_because: unready.map(Unready::as_str),
+            draining: parts.readiness.is_draining(),
+            policy: Policy::from((parts.policy)()),
+            settings,
+            token_bucket: TokenBucket::from(snapshot),
+            window: Window { used: snapshot.window_used, limit: snapshot.window_limit },
+            gate: Gate { closed_seconds: snapshot.paused().as_secs_f64() },
+            queue: Queue::from(snapshot),
+            retreat: Retreat::new(snapshot, parts.scheduler.last_transition()),
+            requests: Requests::from(&**metrics),
+            errors: Errors::from(&**metrics),
+            in_flight: requests.in_flight.get(),
+            streams_open: requests.streams_open.get(),
+            buffered_bytes: requests.buffered_bytes.get(),
+        }
+    }
 }
 
 /// Now, as log lines tell it.

@@ -17,7 +17,7 @@ pub(super) fn introduction(options: &Options, sidecar: &Sidecar, upstream: &Stri
     let mut lines = vec![
         "Pacer demo: a simulated LLM API, the real sidecar, and an application that wants too much.".into(),
         format!("  sidecar   {base}, paces to {} a minute", requests(options.rpm)),
-        format!("  look at   http://{admin}/status and http://{admin}/metrics"),
+        format!("  look at   http://{admin}/dashboard, http://{admin}/status and http://{admin}/metrics"),
         format!(
             "  upstream  {}, accepts {} in any minute and answers 429 to more",
             upstream.base_url(),

@@ -53,7 +53,8 @@ pub enum PolicyState {
 }
 
 impl PolicyState {
-    const ALL: [Self; 8] = [
+    /// Every state.
+    pub const ALL: [Self; 8] = [
         Self::Unused,
         Self::Starting,
         Self::Synced,

@@ -8,6 +8,9 @@ use super::family::Families;
 /// Seconds; fixed by the product's origin.
 const LATENCY_BUCKETS: [f64; 11] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
+/// Events a second: from a large model under load to what no reader keeps up with.
+const GENERATION_BUCKETS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 300.0];
+
 /// Why a request was sent to the upstream again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryReason {
@@ -43,6 +46,8 @@ pub struct UpstreamMetrics {
     retries: [IntCounter; 4],
     /// Seconds from sending a request to the head of its answer.
     pub latency: Histogram,
+    /// Events a second of streamed answers.
+    pub generation: Histogram,
 }
 
 impl UpstreamMetrics {
@@ -52,12 +57,18 @@ impl UpstreamMetrics {
             "From sending a request to the head of its answer.",
         )
         .buckets(LATENCY_BUCKETS.to_vec());
+        let generation = HistogramOpts::new(
+            "sidecar_stream_events_per_second",
+            "Server-sent events a second of a streamed answer, from its first event to its last; most APIs send one for each token.",
+        )
+        .buckets(GENERATION_BUCKETS.to_vec());
         let retries = families.int_counter_vec(
             "sidecar_retries_total",
             "Requests sent to the upstream again before a byte was relayed, by reason.",
             &["reason"],
         );
         let [latency] = families.histograms(latency, "provider", [provider]);
+        let [generation] = families.histograms(generation, "provider", [provider]);
         let metrics = Self {
             provider: provider.to_owned(),
             errors: families.int_counter_vec(
@@ -67,6 +78,7 @@ impl UpstreamMetrics {
             ),
             retries: RetryReason::ALL.map(|reason| retries.with_label_values(&[reason.as_str()])),
             latency,
+            generation,
         };
         for code in ["429", "500", "502", "503", "504", "connect", "timeout", "broken"] {
             metrics.errors.with_label_values(&[code, provider]);

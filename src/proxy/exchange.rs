@@ -7,6 +7,7 @@
 //! A server that is told to end drops a request just as it does when the application hangs up;
 //! [`Closing`] tells the two apart.
 
+mod generation;
 mod wait;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::upstream::Patience;
 use crate::limiter::Priority;
 use crate::limiter::settings::{Settings, Timeouts};
 use crate::metrics::{Metrics, RefusalReason, RequestStatus};
+use generation::Generation;
 use wait::Wait;
 
 /// Longer model names are cut in the log: they are somebody else's text.
@@ -101,6 +103,8 @@ pub(super) struct Exchange {
     upload: Option<Arc<Progress>>,
     bytes_out: u64,
     streaming: bool,
+    /// Of an answer that is a stream of events.
+    generation: Option<Generation>,
     passthrough: bool,
 }
 
@@ -132,6 +136,7 @@ impl Exchange {
             upload: None,
             bytes_out: 0,
             streaming: false,
+            generation: None,
             passthrough: false,
         }
     }
@@ -214,8 +219,9 @@ impl Exchange {
         self.head_after = Some(Instant::now() - self.arrived);
     }
 
-    /// The body of the answer begins.
-    pub(super) fn streams(&mut self) {
+    /// The body of the answer begins; it may be one of `events`.
+    pub(super) fn streams(&mut self, events: bool) {
+        self.generation = events.then(Generation::default);
         if !self.streaming {
             self.streaming = true;
             self.metrics.requests.streams_open.inc();
@@ -224,6 +230,14 @@ impl Exchange {
 
     pub(super) fn sent(&mut self, bytes: u64) {
         self.bytes_out += bytes;
+    }
+
+    /// A piece of the answer's body goes on its way.
+    pub(super) fn relays(&mut self, piece: &[u8]) {
+        self.sent(piece.len() as u64);
+        if let Some(generation) = &mut self.generation {
+            generation.passes(piece, Instant::now());
+        }
     }
 
     /// Counts its wait, once there is no other turn to wait for. One that was refused at once, or sent past
@@ -287,6 +301,9 @@ impl Drop for Exchange {
         requests.in_flight.dec();
         if self.streaming {
             requests.streams_open.dec();
+        }
+        if let Some(rate) = self.generation.as_ref().and_then(Generation::rate) {
+            self.metrics.upstream.generation.observe(rate);
         }
         let status = self.request_status();
         match self.paced {

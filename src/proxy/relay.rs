@@ -15,7 +15,8 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
-use http::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -41,13 +42,19 @@ pub(super) fn relay(
         exchange.ends(End::Relayed);
         Body::empty()
     } else {
-        exchange.streams();
+        exchange.streams(is_event_stream(&headers));
         Body::new(Relay::new(body, patience, exchange))
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/event-stream")
 }
 
 /// Why an answer that had begun was cut off.
@@ -129,8 +136,8 @@ impl http_body::Body for Relay {
                 if let Some(idle) = &mut this.idle {
                     idle.armed = false;
                 }
-                if let Some(exchange) = &mut this.exchange {
-                    exchange.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+                if let (Some(exchange), Some(piece)) = (&mut this.exchange, frame.data_ref()) {
+                    exchange.relays(piece);
                 }
                 if this.body.is_end_stream() {
                     // With a known length the server asks for nothing after the last byte.

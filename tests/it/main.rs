@@ -4,6 +4,7 @@
 mod admin_port;
 mod cli_run;
 mod cli_usage;
+mod dashboard;
 mod drain_signals;
 mod generated;
 mod https_upstream;

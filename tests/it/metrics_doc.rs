@@ -121,7 +121,7 @@ fn names_follow_the_conventions_of_prometheus() {
             assert!(!name.contains(unit), "{name}: not a base unit");
         }
         if kind == "histogram" {
-            assert!(name.ends_with("_seconds"), "{name}");
+            assert!(name.ends_with("_seconds") || name.ends_with("_per_second"), "{name}");
         }
         assert!(!labels.contains_key("model"), "{name}");
     }

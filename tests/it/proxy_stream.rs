@@ -35,6 +35,26 @@ async fn every_piece_is_forwarded_when_it_comes() {
 }
 
 #[tokio::test]
+async fn a_stream_of_events_has_a_rate_and_another_answer_has_none() {
+    let (stream, events) = Answer::stream(200);
+    let upstream = Upstream::start([Answer::ok(), events]).await;
+    let sidecar = Sidecar::before(&upstream).await;
+    let rated = || sidecar.metric("sidecar_stream_events_per_second_count{provider=\"test\"}");
+    call(sidecar.post()).await;
+    sidecar.is_idle().await;
+    assert_eq!(rated(), 0);
+    let mut response = head(sidecar.post()).await;
+    for _ in 0..3 {
+        stream.push(EVENT).await;
+        soon("a piece", response.chunk()).await.unwrap();
+    }
+    drop(stream);
+    assert_eq!(soon("the end", response.chunk()).await.unwrap(), None);
+    sidecar.is_idle().await;
+    assert_eq!(rated(), 1);
+}
+
+#[tokio::test]
 async fn an_upstream_that_dies_mid_stream_is_a_broken_stream() {
     let (stream, answer) = Answer::stream(200);
     let upstream = Upstream::start([answer]).await;

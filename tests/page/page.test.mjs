@@ -1,0 +1,188 @@
+// What an operator sees at /dashboard, in a real Chromium. Tests wait for what they want to see, never for time.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { DEADLINE_MS, Sidecar, eventually } from "../clients/node/sidecar.mjs";
+import { Upstream, rateLimited } from "../clients/node/upstream.mjs";
+import { PHONE, launch, open } from "./browser.mjs";
+
+const PATIENT = ["Urgent", "High", "Normal", "Low"].map((name) => ({ name, maxWaitSeconds: 3600, minimumSharePercent: 0 }));
+// One request leaves at once; all after it wait.
+const ONE_A_MINUTE = {
+  rate: { requestsPerMinute: 1, windowMarginMilliseconds: 0, minimumGapMilliseconds: 0 },
+  queue: { whenFull: "Reject", maxDepth: 300, priorities: PATIENT },
+};
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+
+/** Gives a test an upstream, a sidecar and the page, and ends all three. */
+function claim(title, spec, body, options) {
+  test(title, { timeout: 4 * DEADLINE_MS }, async () => {
+    const upstream = await Upstream.start();
+    const sidecar = await Sidecar.start(upstream.baseUrl, spec);
+    const { page, faults } = await open(browser, sidecar.admin, options);
+    page.setDefaultTimeout(DEADLINE_MS);
+    try {
+      await body({ upstream, sidecar, page, faults });
+    } finally {
+      await page.context().close();
+      upstream.close();
+      await sidecar.stop();
+    }
+  });
+}
+
+/** Sends a request that nobody waits for; its end is that of the test. */
+function call(sidecar, priority) {
+  const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] });
+  const headers = { "content-type": "application/json", "x-priority": priority };
+  return fetch(`${sidecar.baseUrl}/chat/completions`, { method: "POST", headers, body }).catch(() => undefined);
+}
+
+const shows = (page, selector, text) =>
+  eventually(async () => (await page.textContent(selector)).includes(text), `${text} in ${selector}`);
+
+const width = (page, selector) => page.$eval(selector, (element) => element.getBoundingClientRect().width);
+
+claim("values change live, and the title tells how many wait", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+  await shows(page, "#waiting", "0");
+  await call(sidecar, "normal");
+  for (const priority of ["urgent", "low", "low"]) call(sidecar, priority);
+  await shows(page, "#waiting", "3");
+  await shows(page, "#lane-low td", "2");
+  await shows(page, "#lane-urgent td", "1");
+  assert.match(await page.title(), /^3 waiting, 1 a minute/);
+  assert.equal(await page.$eval("#lane-low .bar span", (bar) => getComputedStyle(bar).transitionDuration), "0.3s");
+  await eventually(async () => (await width(page, "#lane-low .bar span")) > (await width(page, "#lane-urgent .bar span")), "bars");
+  assert.deepEqual(faults, []);
+});
+
+claim("a policy's edit and a policy's fault are shown without a reload", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+  await shows(page, "#settings-summary", "1 a minute");
+  await sidecar.setPolicy({ ...ONE_A_MINUTE, rate: { requestsPerMinute: 77 } });
+  await shows(page, "#settings-summary", "77 a minute");
+  await shows(page, "#settings-source", "clients from file");
+  await sidecar.setPolicy({ rate: { requestsPerMinute: -3 } });
+  await shows(page, "#settings-error", "requestsPerMinute");
+  await shows(page, "#settings-summary", "77 a minute");
+  assert.deepEqual(faults, []);
+});
+
+claim("a text of the policy's is never read as HTML", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+  const models = ["<img src=x onerror=alert(1)>"];
+  await sidecar.setPolicy({ ...ONE_A_MINUTE, match: { models } });
+  await eventually(async () => (await page.textContent("#settings")).includes(models[0]), "the text itself");
+  assert.equal(await page.locator("img").count(), 0);
+  assert.deepEqual(faults, []);
+});
+
+const STRICT = { rate: { requestsPerMinute: 600 }, retreat: { minimumSamples: 2 } };
+claim("a retreat is shown with its cause and with what comes next", STRICT, async ({ upstream, sidecar, page, faults }) => {
+  await shows(page, "#pace-state", "Normal");
+  upstream.answers([], rateLimited);
+  for (let sent = 0; sent < 12; sent += 1) call(sidecar, "urgent");
+  await eventually(async () => (await page.getAttribute("#pace", "data-state")) === "retreat", "the retreat");
+  await shows(page, "#pace-state", "Retreating");
+  await shows(page, "#pace-cause", "429s came often or in a row");
+  assert.notEqual(await page.textContent("#pace-next"), "");
+  assert.match(await page.title(), /\(retreat\)/);
+  await shows(page, "#news", "Retreating");
+  assert.deepEqual(faults, []);
+});
+
+claim("silence draws a veil, and the next answer lifts it", ONE_A_MINUTE, async ({ page }) => {
+  await shows(page, "#waiting", "0");
+  assert.equal(await page.isVisible("#veil"), false);
+  await page.context().setOffline(true);
+  await page.waitForSelector("#veil", { state: "visible" });
+  await shows(page, "#veil-text", "No data for");
+  const colour = await page.$eval("#veil", (veil) => getComputedStyle(veil).backgroundColor);
+  assert.match(colour, /0\.78\)$/, "what is below stays readable");
+  await page.context().setOffline(false);
+  await page.waitForSelector("#veil", { state: "hidden" });
+});
+
+claim("a sidecar that hangs counts as silent, and its waking is seen by itself", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+  await shows(page, "#waiting", "0");
+  sidecar.process.kill("SIGSTOP");
+  try {
+    await page.waitForSelector("#veil", { state: "visible" });
+  } finally {
+    sidecar.process.kill("SIGCONT");
+  }
+  await page.waitForSelector("#veil", { state: "hidden" });
+  await call(sidecar, "urgent");
+  call(sidecar, "urgent");
+  await shows(page, "#waiting", "1");
+  assert.deepEqual(faults, []);
+});
+
+claim(
+  "on a phone nothing is wider than the screen",
+  ONE_A_MINUTE,
+  async ({ page, faults }) => {
+    await shows(page, "#waiting", "0");
+    await page.click("#settings-summary");
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= PHONE.width);
+    assert.deepEqual(faults, []);
+  },
+  { viewport: PHONE },
+);
+
+claim("the keyboard reaches and opens whatever opens", ONE_A_MINUTE, async ({ page }) => {
+  await shows(page, "#waiting", "0");
+  const seen = new Set();
+  for (let press = 0; press < 6; press += 1) {
+    await page.keyboard.press("Tab");
+    seen.add(await page.evaluate(() => document.activeElement.textContent.trim()));
+    if (await page.evaluate(() => document.activeElement.tagName === "SUMMARY")) await page.keyboard.press("Enter");
+  }
+  assert.ok([...seen].some((text) => text.includes("The same as a table")), [...seen].join());
+  assert.equal(await page.locator("details[open]").count(), 2);
+});
+
+claim("a screen reader finds headings, the meter with its value and a picture with words", ONE_A_MINUTE, async ({ page }) => {
+  await shows(page, "#waiting", "0");
+  for (const name of ["Pace", "Bucket", "Upstream", "Settings in force"]) {
+    assert.equal(await page.getByRole("heading", { name, exact: true }).count(), 1, name);
+    assert.equal(await page.getByRole("region", { name, exact: true }).count(), 1, name);
+  }
+  const meter = page.getByRole("meter", { name: "Bucket" });
+  await eventually(async () => /^\d+ of 1 tokens$/.test(await meter.getAttribute("aria-valuetext")), "the meter's value");
+  assert.equal(await page.getByRole("img", { name: /^In the last minute: / }).count(), 1);
+  assert.equal(await page.getByRole("rowheader", { name: "urgent" }).count(), 1);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  claim(
+    `text can be told from its ground in the ${colorScheme}`,
+    ONE_A_MINUTE,
+    async ({ page }) => {
+      const contrasts = await page.evaluate(() => {
+        const style = getComputedStyle(document.documentElement);
+        const luminance = (name) => {
+          const hex = style.getPropertyValue(name).trim().replace("#", "");
+          const full = hex.length === 3 ? [...hex].map((digit) => digit + digit).join("") : hex;
+          const linear = full.match(/../g).map((part) => {
+            const share = parseInt(part, 16) / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+        };
+        const names = ["--ink", "--soft", "--served", "--pace", "--refused", "--good"];
+        return names.flatMap((name) =>
+          ["--card", "--page"].map((ground) => {
+            const [darker, lighter] = [luminance(name), luminance(ground)].sort((a, b) => a - b);
+            return [`${name} on ${ground}`, (lighter + 0.05) / (darker + 0.05)];
+          }),
+        );
+      });
+      // WCAG 2.2, 1.4.3: at least 4.5 to 1.
+      assert.deepEqual(contrasts.filter(([, contrast]) => contrast < 4.5), []);
+    },
+    { colorScheme },
+  );
+}
