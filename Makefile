@@ -6,6 +6,7 @@
 #   PACER_BIN   the binary under test in `clients` (default: the debug build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests (default: node)
+#   IMAGE_ENGINE, IMAGE_BUILDER   how `image` is built: image/image.sh says which values they take
 # The environment's CARGO_TARGET_DIR and XDG_CACHE_HOME are honoured.
 
 SHELL := bash
@@ -115,6 +116,22 @@ live: ## Run the sidecar in real time beside the simulator (35 minutes; ARGS="--
 	cargo build --release --locked --example simulate
 	PACER_BIN="$(abspath $(TARGET_DIR))/release/pacer" SIMULATE_BIN="$(abspath $(TARGET_DIR))/release/examples/simulate" \
 		$(PYTHON) -B tests/live $(ARGS)
+
+.PHONY: image
+image: ## Build the image into target/image/pacer.tar with docker, podman or buildah (IMAGE_ENGINE, IMAGE_BUILDER)
+	image/image.sh
+
+.PHONY: image-test
+image-test: image ## Build the image, look into it, and run it as a pod would, in a bare root
+	@tests/tools.sh $(PYTHON) unshare setpriv openssl
+	cd tests/image && PACER_IMAGE="$(abspath $(TARGET_DIR))/image/pacer.tar" \
+		unshare --map-root-user --mount --net $(PYTHON) -B -m unittest --verbose
+
+.PHONY: alerts
+alerts: ## Check the alerts, and prove when each fires and when it stays silent (builds promtool once)
+	promtool="$$(tests/components.sh promtool)"; \
+		"$$promtool" check rules --lint=all --lint-fatal charts/pacer/files/alerts.yaml; \
+		"$$promtool" test rules tests/alerts/*.yaml
 
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)

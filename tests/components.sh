@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The real components that tests/cluster runs against: etcd, kube-apiserver and kubectl.
+# The real components that tests/cluster runs against: etcd, kube-apiserver and kubectl; and promtool, for the alerts.
 #
 # Usage: tests/components.sh build    builds what is missing, once
 #        tests/components.sh path     prints the folder that holds them
+#        tests/components.sh promtool builds promtool, once, and prints where it is
 #
 # KUBEBUILDER_ASSETS, a folder with the three, wins where it is set: nothing is built then.
 # Otherwise they are built from their Go modules, pinned by the go.mod and go.sum in
@@ -37,6 +38,7 @@ given() {
 
 need_go() {
     command -v go >/dev/null && return
+    [ $# -eq 0 ] || fail "missing: go (1.26 or newer), which builds $* once" "    see https://go.dev/dl"
     fail "missing: go (1.26 or newer), which builds ${commands[*]} once" \
         "    see https://go.dev/dl, or point KUBEBUILDER_ASSETS to a folder with the three:" \
         "    export KUBEBUILDER_ASSETS=\$(setup-envtest use -p path)"
@@ -67,8 +69,23 @@ build() {
     compile kubernetes k8s.io/kubernetes/cmd/kubectl kubectl "$flags"
 }
 
+# In a folder of its own: raising one component builds no other anew.
+promtool() {
+    local folder
+    folder="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/components/prometheus-$(version prometheus github.com/prometheus/prometheus)"
+    if [ ! -x "$folder/promtool" ]; then
+        need_go promtool
+        mkdir -p "$folder"
+        exec 9>"$folder/.lock"
+        flock 9
+        compile prometheus github.com/prometheus/prometheus/cmd/promtool promtool ""
+    fi
+    printf '%s\n' "$folder/promtool"
+}
+
 case "${1:-}" in
 build) if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else build; fi ;;
 path) printf '%s\n' "${KUBEBUILDER_ASSETS:-$folder}" ;;
-*) fail "usage: tests/components.sh build | path" ;;
+promtool) promtool ;;
+*) fail "usage: tests/components.sh build | path | promtool" ;;
 esac
