@@ -127,6 +127,11 @@ image-test: image ## Build the image, look into it, and run it as a pod would, i
 	cd tests/image && PACER_IMAGE="$(abspath $(TARGET_DIR))/image/pacer.tar" \
 		unshare --map-root-user --mount --net $(PYTHON) -B -m unittest --verbose
 
+.PHONY: image-lint
+image-lint: ## Check the Dockerfile (installs hadolint once)
+	@tests/tools.sh $(PYTHON) venv
+	"$$(dirname "$$(tests/clients/run.sh python ../image/lint.txt)")/hadolint" Dockerfile
+
 .PHONY: alerts
 alerts: ## Check the alerts, and prove when each fires and when it stays silent (builds promtool once)
 	promtool="$$(tests/components.sh promtool)"; \
