@@ -143,8 +143,8 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint unit targets cluster readme clients ## Run every test: lints, Rust, the limiter's figures, a real API server, the README's commands, the SDKs
-	@printf '\nmake test: lints, Rust tests, limiter figures, cluster tests, README commands and client SDKs all passed\n'
+test: prerequisites tools lint image-lint unit alerts targets cluster readme clients ## Run every test: lints, Rust, the alerts, the limiter's figures, a real API server, the README's commands, the SDKs
+	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, cluster tests, README commands and client SDKs all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
