@@ -14,6 +14,8 @@ folder="${CARGO_TARGET_DIR:-target}/image"
 archive="$folder/pacer.tar"
 version="$(sed -n '/^\[package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)"
 name="pacer:$version"
+# What the short name means to docker and to a kubelet; podman and buildah would call it localhost/...
+full_name="docker.io/library/$name"
 base="$(sed -n 's/^FROM \(.*\) AS builder$/\1/p' Dockerfile)"
 
 fail() {
@@ -87,16 +89,17 @@ build_image() {
     rm -f "$archive"
     case "$engine" in
     docker)
-        docker buildx build "${arguments[@]}" --provenance=false \
-            --output "type=docker,dest=$archive,name=$name,rewrite-timestamp=true" .
+        # A builder that runs inside the daemon cannot write an archive itself.
+        docker buildx build --provenance=false --load --tag "$name" "${arguments[@]}" .
+        docker save --output "$archive" "$name"
         ;;
     podman)
-        podman build --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "$name" "${arguments[@]}" .
-        podman save --format docker-archive --output "$archive" "$name"
+        podman build --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "$full_name" "${arguments[@]}" .
+        podman save --format docker-archive --output "$archive" "$full_name"
         ;;
     buildah)
-        buildah_here bud --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "$name" "${arguments[@]}" .
-        buildah_here push "$name" "docker-archive:$archive:docker.io/library/$name"
+        buildah_here bud --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "$full_name" "${arguments[@]}" .
+        buildah_here push "$full_name" "docker-archive:$archive"
         ;;
     esac
 }

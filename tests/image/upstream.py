@@ -49,10 +49,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that does not trust the authority hangs up, as it should: nothing to print."""
+
+
 @contextlib.contextmanager
 def https(folder: Path):
     """Serves until the end of the block; gives the base URL, by name."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
     # Each connection shakes hands in its own thread: a refused one must not end the server.
