@@ -7,6 +7,7 @@
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
 #   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
+#   IMAGE_ENGINE, IMAGE_BUILDER   how `image` is built: image/image.sh says which values they take
 # The environment's CARGO_TARGET_DIR and XDG_CACHE_HOME are honoured.
 
 SHELL := bash
@@ -140,13 +141,34 @@ live: ## Run the sidecar in real time beside the simulator (35 minutes; ARGS="--
 	PACER_BIN="$(abspath $(TARGET_DIR))/release/pacer" SIMULATE_BIN="$(abspath $(TARGET_DIR))/release/examples/simulate" \
 		$(PYTHON) -B tests/live $(ARGS)
 
+.PHONY: image
+image: ## Build the image into target/image/pacer.tar with docker, podman or buildah (IMAGE_ENGINE, IMAGE_BUILDER)
+	image/image.sh
+
+.PHONY: image-test
+image-test: image ## Build the image, look into it, and run it as a pod would, in a bare root
+	@tests/tools.sh $(PYTHON) unshare setpriv openssl
+	cd tests/image && PACER_IMAGE="$(abspath $(TARGET_DIR))/image/pacer.tar" \
+		unshare --map-root-user --mount --net $(PYTHON) -B -m unittest --verbose
+
+.PHONY: image-lint
+image-lint: ## Check the Dockerfile (installs hadolint once)
+	@tests/tools.sh $(PYTHON) venv
+	"$$(dirname "$$(tests/clients/run.sh python ../image/lint.txt)")/hadolint" Dockerfile
+
+.PHONY: alerts
+alerts: ## Check the alerts, and prove when each fires and when it stays silent (builds promtool once)
+	promtool="$$(tests/components.sh promtool)"; \
+		"$$promtool" check rules --lint=all --lint-fatal charts/pacer/files/alerts.yaml; \
+		"$$promtool" test rules tests/alerts/*.yaml
+
 .PHONY: deny
 deny: ## Check licences, bans and advisories (needs cargo-deny and its database; not part of `test`)
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint unit targets chart cluster readme clients page ## Run every test: lints, Rust, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
-	@printf '\nmake test: lints, Rust tests, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
+test: prerequisites tools lint image-lint unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
+	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The real components that the tests run against: etcd, kube-apiserver and kubectl for tests/cluster, and for
-# tests/chart helm, kubeconform and the schemas of what a chart may render.
+# The real components that the tests run against: etcd, kube-apiserver and kubectl for tests/cluster; helm, kubeconform
+# and the schemas of what a chart may render for tests/chart; promtool for tests/alerts.
 #
-# Usage: tests/components.sh build    builds what is missing, once
-#        tests/components.sh path     prints the folder of the first three
-#        tests/components.sh charts   prints the folder of the others
+# Usage: tests/components.sh build     builds what is missing, once
+#        tests/components.sh path      prints the folder of the first three
+#        tests/components.sh charts    prints the folder of what tests/chart needs
+#        tests/components.sh promtool  builds promtool, once, and prints where it is
 #
 # KUBEBUILDER_ASSETS, a folder with the three, wins where it is set: nothing is built then.
 # Otherwise they are built from their Go modules, pinned by the go.mod and go.sum in
@@ -54,7 +55,8 @@ given_charts() {
 
 need_go() {
     command -v go >/dev/null && return
-    fail "missing: go (1.26 or newer), which builds ${commands[*]}, helm and kubeconform once" \
+    [ $# -eq 0 ] || fail "missing: go (1.26 or newer), which builds $* once" "    see https://go.dev/dl"
+    fail "missing: go (1.26 or newer), which builds ${commands[*]} once" \
         "    see https://go.dev/dl, or point KUBEBUILDER_ASSETS to a folder with the three:" \
         "    export KUBEBUILDER_ASSETS=\$(setup-envtest use -p path)"
 }
@@ -103,7 +105,7 @@ schemas() {
 }
 
 build_charts() {
-    need_go
+    need_go helm kubeconform
     local folder="$charts"
     mkdir -p "$folder"
     exec 9>"$folder/.lock"
@@ -113,6 +115,20 @@ build_charts() {
     schemas
 }
 
+# In a folder of its own: raising one component builds no other anew.
+promtool() {
+    local folder
+    folder="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/components/prometheus-$(version prometheus github.com/prometheus/prometheus)"
+    if [ ! -x "$folder/promtool" ]; then
+        need_go promtool
+        mkdir -p "$folder"
+        exec 9>"$folder/.lock"
+        flock 9
+        compile prometheus github.com/prometheus/prometheus/cmd/promtool promtool ""
+    fi
+    printf '%s\n' "$folder/promtool"
+}
+
 case "${1:-}" in
 build)
     if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else build; fi
@@ -120,5 +136,6 @@ build)
     ;;
 path) printf '%s\n' "${KUBEBUILDER_ASSETS:-$folder}" ;;
 charts) printf '%s\n' "${PACER_CHART_TOOLS:-$charts}" ;;
-*) fail "usage: tests/components.sh build | path | charts" ;;
+promtool) promtool ;;
+*) fail "usage: tests/components.sh build | path | charts | promtool" ;;
 esac

@@ -35,6 +35,7 @@ check() {
             lacks "user namespaces, for the mount that pods have" "run as root, or: sysctl -w kernel.unprivileged_userns_clone=1"
         fi
         ;;
+    setpriv) command -v setpriv >/dev/null || lacks "setpriv" "apt-get install util-linux" ;;
     npm) command -v npm >/dev/null || lacks "npm" "apt-get install npm" ;;
     *) command -v "$1" >/dev/null || lacks "$1" "apt-get install $1" ;;
     esac

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod admin_port;
+mod alerts;
 mod cli_run;
 mod cli_usage;
 mod dashboard;
