@@ -98,7 +98,7 @@ class Monitoring(unittest.TestCase):
 
     def test_rules_and_dashboard_name_only_metrics_that_exist(self):
         documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE))
-        for file in ("files/rules.yaml", "files/dashboard.json"):
+        for file in ("files/alerts.yaml", "files/dashboard.json"):
             named = set(re.findall(r"\b(?:sidecar|process)_\w+", (CHART / file).read_text()))
             self.assertEqual({re.sub("_(bucket|count|sum)$", "", name) for name in named} - documented, set(), file)
 
