@@ -33,6 +33,11 @@ case "$host" in
 aarch64-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;;
 esac
 
+# The crates with C parts are compiled anew when this changes, as it does with every commit. Their dates are of no use:
+# the files' times, below, are the commit's.
+epoch="${SOURCE_DATE_EPOCH:-0}"
+export SOURCE_DATE_EPOCH=0
+
 # The explicit target keeps the flags away from build scripts and procedural macros, which cannot be static.
 cargo build --locked --profile dist --target "$host" --bin pacer
 cargo build --locked --target "$host" --package pacer-roots
@@ -45,4 +50,4 @@ mkdir -p "$root/etc/ssl/certs"
 chmod 0644 "$root/etc/ssl/certs/ca-certificates.crt"
 # Equal input makes an equal layer, whoever's umask and clock it was.
 find "$root" -type d -exec chmod 0755 {} +
-find "$root" -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH:-0}" {} +
+find "$root" -exec touch --no-dereference --date="@$epoch" {} +
