@@ -30,7 +30,11 @@ pub fn run<'a>(scenarios: &'a [Scenario], laws: &[Law], seeds: u64, jobs: usize)
 }
 
 /// `work` on every item, on `jobs` threads; the results in the order of the items.
-fn in_order<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+///
+/// # Panics
+///
+/// If `work` does.
+pub fn in_order<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     std::thread::scope(|scope| {

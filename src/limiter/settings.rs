@@ -63,7 +63,12 @@ impl Rate {
 
     /// The most requests one `window` may hold: `requests_per_minute` scaled to the window, at least one.
     pub fn window_quota(&self) -> u32 {
-        let scaled = u64::from(self.requests_per_minute) * self.window.as_secs() / 60;
+        self.in_window(self.requests_per_minute)
+    }
+
+    /// Requests of one `window` at so many a minute, at least one.
+    pub fn in_window(&self, requests_per_minute: u32) -> u32 {
+        let scaled = u64::from(requests_per_minute) * self.window.as_secs() / 60;
         u32::try_from(scaled).unwrap_or(u32::MAX).max(1)
     }
 }

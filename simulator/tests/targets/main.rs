@@ -44,11 +44,8 @@ mod population;
 mod suite;
 mod watch;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use pacer_simulator::rng::Rng;
-use pacer_simulator::{Figures, Law, Pacer, Scenario, World};
+use pacer_simulator::{Figures, Law, Pacer, Scenario, World, batch};
 
 use watch::Watcher;
 
@@ -71,21 +68,9 @@ fn disabled(scenario: &Scenario, seed: u64) -> Figures {
 
 /// `work` on every item, on all processors; the results in the order of the items.
 fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { return };
-                    let result = work(item);
-                    done.lock().unwrap().push((index, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap();
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
+    batch::in_order(items, processors(), work)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -2,13 +2,12 @@
 
 use pacer_simulator::{Law, Scenario, batch, population, report, scenario};
 
-use super::page;
 use super::population::SEED;
+use super::{page, processors};
 
 fn table(scenarios: &[Scenario], seeds: u64) -> String {
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut out = Vec::new();
-    report::markdown(&batch::run(scenarios, &Law::ALL, seeds, jobs), &Law::ALL, &mut out).unwrap();
+    report::markdown(&batch::run(scenarios, &Law::ALL, seeds, processors()), &Law::ALL, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

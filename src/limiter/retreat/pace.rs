@@ -186,12 +186,8 @@ impl Pace {
 
     /// Puts new rules in force: a lower rate at once, a higher one only where nothing was learned.
     pub(super) fn reconfigure(&mut self, rules: &Rules, now: Nanos) {
-        if !rules.enabled {
+        if !rules.enabled || self.state == PaceState::Normal {
             *self = Self::new(rules, now);
-            return;
-        }
-        if self.state == PaceState::Normal {
-            *self = Self { sends: rules.base, limit: None, probing_from: None, ..Self::new(rules, now) };
         } else {
             self.limit = self.limit.map(|limit| limit.clamp(rules.floor, rules.ceiling));
             // A count above the ceiling is never reached again, so such a step would stay for ever.

@@ -98,7 +98,7 @@ impl Rules {
         let (rate, retreat) = (&settings.rate, &settings.retreat);
         let base = u64::from(rate.window_quota()) * ONE;
         // Whole requests: a step that begins at a fraction of one is never seen to be reached.
-        let scaled = |rpm: u32| (u64::from(rpm) * rate.window.as_secs() / 60).max(1) * ONE;
+        let scaled = |rpm: u32| u64::from(rate.in_window(rpm)) * ONE;
         Self {
             enabled: retreat.enabled && settings.mode == Mode::Enforce,
             window: nanos(rate.window),

@@ -156,22 +156,24 @@ impl ShortWindows {
     }
 }
 
+/// How many times a scale fits into the window.
+fn in_window(scale: Scale, rules: &Rules) -> u64 {
+    (rules.window / scale.length(rules.window).max(1)).max(1)
+}
+
 /// The smallest step up: a fortieth of the configured rate, at least one departure.
 fn step(scale: Scale, rules: &Rules) -> u32 {
-    let in_window = rules.window / scale.length(rules.window).max(1);
-    u32::try_from(rules.step() / ONE / in_window.max(1)).unwrap_or(u32::MAX).max(1)
+    u32::try_from(rules.step() / ONE / in_window(scale, rules)).unwrap_or(u32::MAX).max(1)
 }
 
 /// Sends of a whole window, in thousandths, where a scale holds no more than `limit`.
 fn sends(scale: Scale, limit: u32, rules: &Rules) -> u64 {
-    let length = scale.length(rules.window).max(1);
-    u64::from(limit) * ONE * (rules.window / length)
+    u64::from(limit) * ONE * in_window(scale, rules)
 }
 
 /// The least that a scale may hold so that the pace stays at the floor of the settings.
 fn floor(scale: Scale, rules: &Rules) -> u32 {
-    let windows = rules.window / scale.length(rules.window).max(1);
-    u32::try_from(rules.floor.div_ceil(ONE * windows.max(1))).unwrap_or(u32::MAX)
+    u32::try_from(rules.floor.div_ceil(ONE * in_window(scale, rules))).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
