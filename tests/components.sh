@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # The real components that the tests run against: etcd, kube-apiserver and kubectl for tests/cluster; helm, kubeconform
-# and the schemas of what a chart may render for tests/chart; promtool for tests/alerts.
+# and the schemas of what a chart may render for tests/chart; promtool for tests/alerts; Prometheus and its operator for
+# tests/monitoring; the rest of a node for tests/e2e.
 #
-# Usage: tests/components.sh build     builds what is missing, once
-#        tests/components.sh path      prints the folder of the first three
-#        tests/components.sh charts    prints the folder of what tests/chart needs
-#        tests/components.sh promtool  builds promtool, once, and prints where it is
+# Usage: tests/components.sh build       builds what tests/cluster and tests/chart lack, once
+#        tests/components.sh path        prints the folder of etcd, kube-apiserver and kubectl
+#        tests/components.sh charts      prints the folder of what tests/chart needs
+#        tests/components.sh promtool    builds promtool, once, and prints where it is
+#        tests/components.sh prometheus  builds prometheus, once, and prints where it is
+#        tests/components.sh operator    builds the Prometheus Operator, once, and prints its folder: operator, crds/
+#        tests/components.sh node        builds the rest of a node, once, and prints its folder: kubelet,
+#                                        kube-controller-manager, kube-scheduler, kube-proxy
 #
 # KUBEBUILDER_ASSETS, a folder with the three, wins where it is set: nothing is built then.
 # Otherwise they are built from their Go modules, pinned by the go.mod and go.sum in
@@ -64,26 +69,44 @@ need_go() {
 # compile MODULE PACKAGE COMMAND LDFLAGS: one static binary, put in place whole.
 compile() {
     [ -x "$folder/$3" ] && return
+    need_go "$3"
     printf 'building %s\n' "$3" >&2
     (cd "$modules/$1" && CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false \
         -ldflags "-s -w $4" -o "$folder/.$3" "$2")
     mv "$folder/.$3" "$folder/$3"
 }
 
-build() {
-    need_go
+# enter FOLDER: what is compiled from here on goes there. Two runs side by side build once.
+enter() {
+    folder="$1"
     mkdir -p "$folder"
-    # Two runs side by side build once.
     exec 9>"$folder/.lock"
     flock 9
-    compile etcd go.etcd.io/etcd/server/v3 etcd ""
+}
+
+# compile_kubernetes COMMAND...
+compile_kubernetes() {
     # Without these the server calls itself v0.0.0, and clients that check the version refuse it.
     local stamp=k8s.io/component-base/version
     local minor="${kubernetes#*.}"
     local flags="-X $stamp.gitVersion=v$kubernetes -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*}"
     flags+=" -X $stamp.gitTreeState=clean"
-    compile kubernetes k8s.io/kubernetes/cmd/kube-apiserver kube-apiserver "$flags"
-    compile kubernetes k8s.io/kubernetes/cmd/kubectl kubectl "$flags"
+    for command in "$@"; do
+        compile kubernetes "k8s.io/kubernetes/cmd/$command" "$command" "$flags"
+    done
+}
+
+build() {
+    need_go
+    enter "$folder"
+    compile etcd go.etcd.io/etcd/server/v3 etcd ""
+    compile_kubernetes kube-apiserver kubectl
+}
+
+node() {
+    enter "$folder"
+    compile_kubernetes kubelet kube-controller-manager kube-scheduler kube-proxy
+    printf '%s\n' "$folder"
 }
 
 # source_of MODULE PACKAGE: the folder of the package's own files.
@@ -105,37 +128,40 @@ schemas() {
 }
 
 build_charts() {
-    need_go helm kubeconform
-    local folder="$charts"
-    mkdir -p "$folder"
-    exec 9>"$folder/.lock"
-    flock 9
+    enter "$charts"
     compile helm helm.sh/helm/v4/cmd/helm helm ""
     compile kubeconform github.com/yannh/kubeconform/cmd/kubeconform kubeconform ""
     schemas
 }
 
-# In a folder of its own: raising one component builds no other anew.
-promtool() {
-    local folder
-    folder="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/components/prometheus-$(version prometheus github.com/prometheus/prometheus)"
-    if [ ! -x "$folder/promtool" ]; then
-        need_go promtool
-        mkdir -p "$folder"
-        exec 9>"$folder/.lock"
-        flock 9
-        compile prometheus github.com/prometheus/prometheus/cmd/promtool promtool ""
+# prometheus_command COMMAND. In a folder of its own: raising one component builds no other anew.
+prometheus_command() {
+    enter "$cache/prometheus-$(version prometheus github.com/prometheus/prometheus)"
+    compile prometheus "github.com/prometheus/prometheus/cmd/$1" "$1" ""
+    printf '%s\n' "$folder/$1"
+}
+
+prometheus_operator() {
+    enter "$cache/prometheus-operator-$operator"
+    compile operator github.com/prometheus-operator/prometheus-operator/cmd/operator operator ""
+    if [ ! -d "$folder/crds" ]; then
+        rm -rf "$folder/.crds"
+        cp -r --no-preserve=mode \
+            "$(source_of operator github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd" "$folder/.crds"
+        mv "$folder/.crds" "$folder/crds"
     fi
-    printf '%s\n' "$folder/promtool"
+    printf '%s\n' "$folder"
 }
 
 case "${1:-}" in
 build)
-    if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else build; fi
-    if [ -n "${PACER_CHART_TOOLS:-}" ]; then given_charts; else build_charts; fi
+    if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else (build); fi
+    if [ -n "${PACER_CHART_TOOLS:-}" ]; then given_charts; else (build_charts); fi
     ;;
 path) printf '%s\n' "${KUBEBUILDER_ASSETS:-$folder}" ;;
 charts) printf '%s\n' "${PACER_CHART_TOOLS:-$charts}" ;;
-promtool) promtool ;;
-*) fail "usage: tests/components.sh build | path | charts | promtool" ;;
+promtool | prometheus) prometheus_command "$1" ;;
+operator) prometheus_operator ;;
+node) node ;;
+*) fail "usage: tests/components.sh build | path | charts | promtool | prometheus | operator | node" ;;
 esac
