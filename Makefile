@@ -156,6 +156,18 @@ image-lint: ## Check the Dockerfile (installs hadolint once)
 	@tests/tools.sh $(PYTHON) venv
 	"$$(dirname "$$(tests/clients/run.sh python ../image/lint.txt)")/hadolint" Dockerfile
 
+.PHONY: workflow-lint
+workflow-lint: ## Check the workflows and that all versions agree (builds actionlint, installs zizmor, once)
+	@tests/tools.sh $(PYTHON) venv
+	release/check.sh
+	"$$(tests/components.sh actionlint)" -no-color
+	"$$(dirname "$$(tests/clients/run.sh python ../../release/lint.txt)")/zizmor" --offline --quiet --persona auditor --no-progress .github/workflows
+
+.PHONY: systemd
+systemd: ## Check the units of manifests/systemd, and how much of the system they leave open
+	@tests/tools.sh $(PYTHON) systemd-analyze
+	$(PYTHON) -B -m unittest discover --start-directory tests/systemd
+
 .PHONY: alerts
 alerts: ## Check the alerts, and prove when each fires and when it stays silent (builds promtool once)
 	promtool="$$(tests/components.sh promtool)"; \
@@ -167,13 +179,13 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint image-lint unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
+test: prerequisites tools lint image-lint workflow-lint systemd unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
 	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
 prerequisites:
-	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl
+	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl systemd-analyze
 	@tests/page/browser.sh >/dev/null
 
 .PHONY: tools
