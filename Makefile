@@ -164,7 +164,7 @@ workflow-lint: ## Check the workflows and that all versions agree (builds action
 	"$$(dirname "$$(tests/clients/run.sh python ../../release/lint.txt)")/zizmor" --offline --quiet --persona auditor --no-progress .github/workflows
 
 .PHONY: systemd
-systemd: ## Check the units of manifests/systemd, and how much of the system they leave open
+systemd: build ## Check the units of manifests/systemd, and how much of the system they leave open
 	@tests/tools.sh $(PYTHON) systemd-analyze
 	$(PYTHON) -B -m unittest discover --start-directory tests/systemd
 
