@@ -53,6 +53,7 @@ lint: ## Check the format, then every lint, with no warning allowed
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test cluster -- -D warnings
+	cargo clippy --locked --lib --features fault-injection -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
 
