@@ -88,9 +88,9 @@ generate-chart: tools ## Renew what is made from the chart: its definition, its 
 	$(PYTHON) -B tests/chart/manifests.py
 
 .PHONY: readme
-readme: ## Run every command that the README and the simulator's page show
-	@tests/tools.sh $(PYTHON) curl
-	$(PYTHON) tests/readme.py README.md simulator/README.md
+readme: tools ## Run every command that the README, docs/operations.md and the simulator's page show
+	@tests/tools.sh $(PYTHON) curl openssl
+	$(PYTHON) -B tests/readme.py README.md docs/operations.md simulator/README.md
 
 .PHONY: clients
 clients: build ## Run the OpenAI SDKs (Python 1.x, 2.x, 3.x; Node 6.x, 7.x) against the sidecar

@@ -133,19 +133,19 @@ class Cluster:
 
     def follow(self, block: str, given: str | None) -> int:
         """Runs a block; how many commands it has."""
-        if given:
-            self._run(given)
+        if given and (done := self._run(given)).returncode:
+            raise SystemExit(f"exit code {done.returncode}: {given}\n{done.stderr}")
         shown = commands_and_output(block)
         for command, output in shown:
             print(f"$ {command}", flush=True)
             give_up = time.monotonic() + PRINTED_WITHIN_SECONDS
-            while (printed := columns(self._run(command))) != columns(output) and output:
-                if time.monotonic() > give_up:
-                    raise SystemExit(f"{command}\nprinted {printed}\nexpected {columns(output)}")
+            while (done := self._run(command)).returncode or output and columns(done.stdout) != columns(output):
+                if not output or time.monotonic() > give_up:
+                    raise SystemExit(f"exit code {done.returncode}: {command}\n{done.stdout}{done.stderr}expected:\n{output}")
                 time.sleep(0.1)
         return len(shown)
 
-    def _run(self, command: str) -> str:
+    def _run(self, command: str) -> subprocess.CompletedProcess:
         if self._server is None:
             self._server = ApiServer()
         folders = [str(tools.folder("path")), str(tools.folder("charts")), os.environ["PATH"]]
@@ -155,10 +155,7 @@ class Cluster:
             "KUBECONFIG": str(self._server.kubeconfig()),
         }
         ask = ["bash", "-euo", "pipefail", "-c", command]
-        done = subprocess.run(ask, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"exit code {done.returncode}: {command}\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return subprocess.run(ask, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     def stop(self) -> None:
         if self._server is not None:
