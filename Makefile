@@ -181,7 +181,7 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 
 .PHONY: test
 test: prerequisites tools lint image-lint workflow-lint systemd unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
-	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
+	@printf '\nmake test: lints, the workflows, the unit, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
