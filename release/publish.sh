@@ -29,7 +29,7 @@ describe_image() {
 # publish_chart: prints its digest.
 publish_chart() {
     helm package charts/pacer --version "$version" --app-version "$version" --destination "$work" >&2
-    helm push "$work/pacer-$version.tgz" "oci://$charts" 2>&1 | tee /dev/stderr | sed -n 's/^Digest: //p'
+    helm push "$work/pacer-$version.tgz" "oci://$charts" 2>&1 | tee >(cat >&2) | sed -n 's/^Digest: //p'
 }
 
 image_digest="$(publish_image)"
