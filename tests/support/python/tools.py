@@ -3,19 +3,21 @@
 import json
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts/pacer"
 FULL = ["--values", str(CHART / "ci/full-values.yaml")]
 SERVICE_MONITOR = ["--values", str(CHART / "ci/servicemonitor-values.yaml")]
 IMAGE = ["--set", "image.repository=registry.example.com/pacer"]
 
 
+@cache
 def folder(kind: str) -> Path:
-    """Where `make tools` puts things: `path` or `charts`."""
+    """What tests/components.sh says: `path`, `charts` and so on. The first time it builds what is missing."""
     script = [ROOT / "tests/components.sh", kind]
-    return Path(subprocess.run(script, check=True, capture_output=True, text=True).stdout.strip())
+    return Path(subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 def run(kind: str, command: str, *arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess:
