@@ -76,6 +76,9 @@ transcript: build tools ## Show what kubectl does to a running sidecar, and how 
 	KUBEBUILDER_ASSETS="$$(tests/components.sh path)" \
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
+# Where the tests in Python have what they share.
+chart generate-chart monitoring: export PYTHONPATH := $(CURDIR)/tests/support/python
+
 .PHONY: chart
 chart: tools ## Check the chart: lint, schema, refusals, every rendered field, injection, what is generated from it
 	@tests/tools.sh $(PYTHON) openssl
@@ -86,6 +89,8 @@ generate-chart: tools ## Renew what is made from the chart: its definition, its 
 	cp crd/ratelimitpolicies.pacer.dev.yaml charts/pacer/files/crd.yaml
 	$(PYTHON) -B tests/chart/document.py
 	$(PYTHON) -B tests/chart/manifests.py
+
+readme: export PYTHONPATH := $(CURDIR)/tests/support/python
 
 .PHONY: readme
 readme: tools ## Run every command that the README, docs/operations.md and the simulator's page show

@@ -29,12 +29,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+import tools
+from api_server import ApiServer
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/chart"))
-
-import tools  # noqa: E402
-from api_server import ApiServer  # noqa: E402
-
 SETTINGS = ROOT / "docs/settings.md"
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 READY_WITHIN_SECONDS = 30
