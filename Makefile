@@ -108,7 +108,7 @@ page: build ## Look at the page in a real Chromium
 	tests/page/run.sh
 
 .PHONY: pictures
-pictures: build ## Renew the pictures of the page in docs/images (3 minutes); not part of `test`
+pictures: build ## Renew the pictures of the page in docs/images (a quarter of an hour); not part of `test`
 	@tests/tools.sh $(NODE) npm
 	@mkdir -p docs/images
 	tests/page/run.sh pictures "$(abspath docs/images)"

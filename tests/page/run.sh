@@ -3,7 +3,7 @@
 # ${XDG_CACHE_HOME:-~/.cache}/pacer/page, outside the source tree: a second run installs nothing.
 #
 # Usage: run.sh                     runs the tests
-#        run.sh pictures FOLDER     takes the pictures of docs/images instead, in three minutes
+#        run.sh pictures FOLDER     takes the pictures of docs/images instead, in a quarter of an hour
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
