@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 node="${NODE:-node}"
 : "${PACER_BIN:?the binary under test, as make page sets it}"
-[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make build" >&2; exit 1; }
+[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make release" >&2; exit 1; }
 chromium="$(./browser.sh)"
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/page"
