@@ -3,7 +3,7 @@
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
-#   PACER_BIN   the binary under test in `clients` and `page` (default: the release build)
+#   PACER_BIN   the binary under test in `clients`, `page` and `systemd` (default: the release build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
 #   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
@@ -170,12 +170,12 @@ image-lint: ## Check the Dockerfile (installs hadolint once)
 .PHONY: workflow-lint
 workflow-lint: ## Check the workflows and that all versions agree (builds actionlint, installs zizmor, once)
 	@tests/tools.sh $(PYTHON) venv
-	release/check.sh
+	.github/release/check.sh
 	"$$(tests/components.sh actionlint)" -no-color
-	"$$(dirname "$$(tests/clients/run.sh python ../../release/lint.txt)")/zizmor" --offline --quiet --persona auditor --no-progress .github/workflows
+	"$$(dirname "$$(tests/clients/run.sh python ../../.github/release/lint.txt)")/zizmor" --offline --quiet --persona auditor --no-progress .github/workflows
 
 .PHONY: systemd
-systemd: build ## Check the units of manifests/systemd, and how much of the system they leave open
+systemd: release ## Check the units of manifests/systemd, and how much of the system they leave open
 	@tests/tools.sh $(PYTHON) systemd-analyze
 	$(PYTHON) -B -m unittest discover --start-directory tests/systemd
 

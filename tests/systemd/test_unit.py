@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "manifests/systemd/pacer.service"
 PROGRAM = "/usr/local/bin/pacer"
-BINARY = Path(os.environ.get("PACER_BIN", ROOT / "target/debug/pacer"))
+BINARY = Path(os.environ.get("PACER_BIN", ROOT / "target/release/pacer"))
 # systemd 252 says 1.1; others weigh a little differently.
 WORST_EXPOSURE = 1.5
 DRAIN_SECONDS = 30
@@ -77,7 +77,7 @@ class Unit(unittest.TestCase):
     def start(self) -> tuple[subprocess.Popen, int]:
         """The unit's command in the unit's environment, with its files in a folder of the test's; its admin port."""
         if not BINARY.exists():
-            raise SystemExit(f"missing: {BINARY}\n    make build")
+            raise SystemExit(f"missing: {BINARY}\n    make release")
         (self.folder / "api-key").write_text(KEY)
         shutil.copy(UNIT.parent / "policy.yaml", self.folder)
         port = free_port()

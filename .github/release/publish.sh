@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Usage: release/publish.sh
+# Usage: .github/release/publish.sh
 # Joins the pushed images of both architectures, pushes the chart, and signs both with the identity of the workflow that
 # runs this. Prints `image=`, `image-digest=`, `chart=` and `chart-digest=`, a line each; everything else goes to
 # standard error. SYFT is the program that writes the SBOM; GITHUB_* say what is released, and where to.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 version="${GITHUB_REF_NAME#v}"
 owner="${GITHUB_REPOSITORY_OWNER,,}"

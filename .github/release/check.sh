@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Usage: release/check.sh [TAG]
+# Usage: .github/release/check.sh [TAG]
 # Ends with 1, naming each place, unless the program, the chart and the manifests have the same version; with a tag,
 # unless that is the tag's, and CHANGELOG.md has its section.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 version="$(sed -n '/^\[package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)"
 wrong=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Usage: release/push.sh ARCHITECTURE
-# Pushes what `make image` left in docker, under the name of one architecture; release/publish.sh joins them.
+# Usage: .github/release/push.sh ARCHITECTURE
+# Pushes what `make image` left in docker, under the name of one architecture; .github/release/publish.sh joins them.
 # GITHUB_REPOSITORY_OWNER names the place in the registry.
 set -euo pipefail
 
