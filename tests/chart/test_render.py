@@ -32,6 +32,13 @@ class Rendering(unittest.TestCase):
         monitor = render(*FULL).replace("podTargetLabels", "podTargetLabel")
         self.assertIn("podTargetLabel", tools.kubeconform(monitor).stdout)
 
+    def test_names_that_yaml_reads_as_something_else_stay_names(self):
+        names = "networkPolicy.namespaces[0]=1,rbac.readers[0].namespace=2,rbac.readers[0].serviceAccounts[0]=true"
+        for values in (FULL, SERVICE_MONITOR):
+            given = [*values, "--set-string", names, "--set", "networkPolicy.enabled=true"]
+            done = tools.kubeconform(tools.helm("template", "3", CHART, "--namespace", "4", *given).stdout)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_by_default_nothing_runs_and_nobody_may_read(self):
         kinds = {kind for kind, _ in tools.objects(render())}
         self.assertEqual(kinds, {"CustomResourceDefinition", "ClusterRole"})
@@ -90,6 +97,12 @@ class Monitoring(unittest.TestCase):
         self.assertEqual([service["spec"]["selector"] for service in services], [injected, injected])
         [deployment] = of_kind("Deployment", render(*FULL))
         self.assertLessEqual(injected.items(), deployment["spec"]["template"]["metadata"]["labels"].items())
+
+    def test_a_label_of_the_values_replaces_the_charts_own(self):
+        text = render("--set", "podMonitor.enabled=true", "--set", r"podMonitor.labels.app\.kubernetes\.io/name=mine")
+        self.assertEqual(text.count("app.kubernetes.io/name: mine"), 1)
+        [monitor] = text.split("kind: PodMonitor")[1:]
+        self.assertNotIn("app.kubernetes.io/name: pacer", monitor.split("spec:")[0])
 
     def test_every_alert_has_a_runbook_below_the_given_address(self):
         [rule] = of_kind("PrometheusRule", render(*FULL, "--set", "prometheusRule.runbookBaseUrl=https://wiki.example.com/x/"))

@@ -14,10 +14,7 @@ metricRelabelings:
 {{- end }}
 {{- end -}}
 
-{{/* Labels of an object for one of the operators: the chart's own, then those of the values. */}}
+{{/* Labels of an object for one of the operators: the chart's own and those of the values, which win. */}}
 {{- define "pacer.labelsWith" -}}
-{{ include "pacer.labels" .root }}
-{{- with .labels }}
-{{ toYaml . }}
-{{- end }}
+{{ merge (dict) .labels (include "pacer.labels" .root | fromYaml) | toYaml }}
 {{- end -}}
