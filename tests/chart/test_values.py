@@ -36,8 +36,8 @@ class Documentation(unittest.TestCase):
         self.assertEqual([value.path for value in VALUES if not value.comment], [])
 
     def test_schema_and_values_know_the_same(self):
-        # Helm hands `global` to every chart that another one depends on.
-        self.assertEqual(sorted(paths(SCHEMA)), sorted([value.path for value in VALUES] + ["global"]))
+        # Of a chart that depends on this one: Helm hands `global` down, and `enabled` is what its `condition` asks.
+        self.assertEqual(sorted(paths(SCHEMA)), sorted([value.path for value in VALUES] + ["global", "enabled"]))
 
     def test_the_readme_is_up_to_date(self):
         found, wanted = document.renewed()
@@ -58,6 +58,9 @@ class Refusals(unittest.TestCase):
             ("rbac.readers[0].policies[0]=nvidia", "/rbac/readers/0", "namespace"),
             ("sidecar.drainSeconds=-1", "/sidecar/drainSeconds"),
             ("podMonitor.enabled=maybe", "/podMonitor/enabled", "boolean"),
+            # null takes the default away: without a refusal this would be a drain of 0 seconds.
+            ("sidecar.drainSeconds=null", "/sidecar", "drainSeconds"),
+            ("image=null", "image"),
         ):
             with self.subTest(given):
                 told = refusal("--set", given)
