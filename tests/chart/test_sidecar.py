@@ -60,6 +60,15 @@ class Sidecar(unittest.TestCase):
     def test_no_name_is_set_twice(self):
         self.assertEqual(len(env(self.sidecar)), len(self.sidecar["env"]))
 
+    def test_no_service_of_the_namespace_changes_its_ports(self):
+        # The kubelet names a Service's address SIDECAR_PORT or SIDECAR_METRICS_PORT, unless the container sets them.
+        ports = {name: env(self.sidecar)[name]["value"] for name in ("SIDECAR_PORT", "SIDECAR_METRICS_PORT")}
+        self.assertEqual(ports, {"SIDECAR_PORT": "9190", "SIDECAR_METRICS_PORT": "9191"})
+        given = 'sidecar.extraEnv=[{"name": "SIDECAR_PORT", "value": "9290"}]'
+        [deployment] = of_kind("Deployment", render(*IMAGE, "--set", "example.enabled=true", "--set-json", given))
+        other = deployment["spec"]["template"]["spec"]["initContainers"][0]["env"]
+        self.assertEqual([entry["value"] for entry in other if entry["name"] == "SIDECAR_PORT"], ["9290"])
+
     def test_every_variable_is_one_that_the_program_reads(self):
         known = set(re.findall(r'env = "(SIDECAR_\w+)"', (ROOT / "src/cli/args.rs").read_text()))
         known |= set(re.findall(r'env = "(SIDECAR_\w+)"', (ROOT / "src/cli/bootstrap.rs").read_text()))

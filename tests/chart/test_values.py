@@ -88,6 +88,16 @@ class Refusals(unittest.TestCase):
         more = ["--set", "example.enabled=true,sidecar.extraEnv[0].name=SIDECAR_UPSTREAM,sidecar.extraEnv[0].value=x"]
         self.assertIn("sidecar.extraEnv sets SIDECAR_UPSTREAM", refusal(*IMAGE, *more))
 
+    def test_a_variable_that_would_stop_the_sidecar_or_is_there_twice_is_refused(self):
+        for names, expected in (
+            (["SIDECAR_METRICS_PORT"], "probes and monitors ask port 9191"),
+            (["A", "B", "A"], "sidecar.extraEnv sets A twice"),
+        ):
+            with self.subTest(names):
+                given = json.dumps([{"name": name, "value": "1"} for name in names])
+                told = refusal(*IMAGE, "--set", "example.enabled=true", "--set-json", f"sidecar.extraEnv={given}")
+                self.assertIn(expected, told)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -13,7 +13,7 @@ The pod needs the volumes of `pacer.volumes`, which takes the same arguments, an
 */}}
 {{- define "pacer.sidecar" -}}
 {{- $sidecar := .pacer.Values.sidecar -}}
-{{- include "pacer.sidecar.checks" .pacer -}}
+{{- $extra := include "pacer.sidecar.extra" .pacer | fromJsonArray -}}
 name: pacer
 image: {{ include "pacer.image" .pacer | quote }}
 imagePullPolicy: {{ .pacer.Values.image.pullPolicy }}
@@ -32,6 +32,11 @@ env:
 {{- with $sidecar.policyNamespace }}
 - {name: SIDECAR_POLICY_NAMESPACE, value: {{ . | quote }}}
 {{- end }}
+# Set even where they are the defaults: the kubelet sets SIDECAR_PORT in every pod beside a Service called `sidecar`.
+{{- if not (has "SIDECAR_PORT" $extra) }}
+- {name: SIDECAR_PORT, value: "9190"}
+{{- end }}
+- {name: SIDECAR_METRICS_PORT, value: "9191"}
 - {name: SIDECAR_POLICY_CACHE, value: /var/cache/pacer/policy.json}
 - {name: SIDECAR_UPSTREAM, value: {{ .upstream | default .pacer.Values.injection.upstream | toRawJson }}}
 - {name: SIDECAR_PROVIDER, value: {{ $sidecar.provider | quote }}}
@@ -113,12 +118,22 @@ volumeMounts:
 {{- end -}}
 {{- end -}}
 
-{{/* A name that is set twice is an error under server-side apply, and nobody would know which one counts. */}}
-{{- define "pacer.sidecar.checks" -}}
+{{/*
+The names in sidecar.extraEnv, as JSON. A name that is set twice is an error under server-side apply, and nobody would
+know which one counts.
+*/}}
+{{- define "pacer.sidecar.extra" -}}
 {{- $own := list "SIDECAR_POLICY" "SIDECAR_POLICY_NAMESPACE" "SIDECAR_POLICY_CACHE" "SIDECAR_UPSTREAM" "SIDECAR_PROVIDER" "SIDECAR_API_KEY" "SIDECAR_API_KEY_FILE" "SIDECAR_DRAIN_SECONDS" "SIDECAR_LOG_LEVEL" "SIDECAR_LOG_FORMAT" -}}
+{{- $names := list -}}
 {{- range .Values.sidecar.extraEnv -}}
 {{- if has .name $own -}}
 {{- fail (printf "sidecar.extraEnv sets %s, which the chart sets from a value of its own: use sidecar.*, injection.* or example.*" .name) -}}
+{{- else if eq .name "SIDECAR_METRICS_PORT" -}}
+{{- fail "sidecar.extraEnv sets SIDECAR_METRICS_PORT, and the pod would never start: probes and monitors ask port 9191" -}}
+{{- else if has .name $names -}}
+{{- fail (printf "sidecar.extraEnv sets %s twice" .name) -}}
 {{- end -}}
+{{- $names = append $names .name -}}
 {{- end -}}
+{{- toJson $names -}}
 {{- end -}}
