@@ -54,6 +54,14 @@ ADD = """object.spec.?initContainers.orValue([]).exists(c, c.name == "NAME") ? [
   [JSONPatch{op: "add", path: "/spec/initContainers/-", value: Object.spec.initContainers{name: "NAME", image: "x"}}]"""
 OTHERS = ("a-first", "z-last")
 
+# What a template, or a person, leaves in a namespace's ConfigMap.
+MISTAKES = {
+    "no-upstream": {"upstream": ""},
+    "no-scheme": {"upstream": "api.example.com/v1"},
+    "no-secret": {"apiKeySecret": "Not a name"},
+    "line-ends": {"upstream": "https://api.example.com/v1\n", "apiKeySecret": "llm\n"},
+}
+
 
 def names(admitted: dict, field: str) -> list[str]:
     return [item["name"] for item in admitted["spec"].get(field, [])]
@@ -68,6 +76,8 @@ class Injection(unittest.TestCase):
         cls.server.apply(*(account(name) for name in ("with-key", "bare", "strange", "kube-system")))
         cls.server.apply(parameters("with-key", upstream="https://api.example.com/v1", apiKeySecret="llm"))
         cls.server.apply(parameters("bare"))
+        for name, data in MISTAKES.items():
+            cls.server.apply(namespace(name), account(name), parameters(name, **data))
         for name in OTHERS:
             cls.server.apply(*other_mutator(name, ADD.replace("NAME", name)))
         cls.text = render(*IMAGE, "--set", "injection.mode=AdmissionPolicy,example.enabled=true")
@@ -160,6 +170,25 @@ class Injection(unittest.TestCase):
     def test_a_sidecar_that_lost_its_restart_policy_is_refused(self):
         _, why = self.server.admit(pod("bare", initContainers=[{"name": "pacer", "image": "x"}]))
         self.assertIn("has lost its `restartPolicy: Always`", why)
+
+    def test_an_upstream_or_a_secret_that_cannot_be_one_is_refused(self):
+        for name, expected in (
+            ("no-upstream", "the upstream in the ConfigMap pacer of the namespace no-upstream is no base URL: ''"),
+            ("no-scheme", "is no base URL: 'api.example.com/v1'; accepted is one such as https://"),
+            ("no-secret", "cannot be the name of a Secret: 'Not a name'"),
+        ):
+            with self.subTest(name):
+                self.assertIn(expected, self.server.admit(pod(name))[1])
+
+    def test_the_line_end_of_a_file_does_not_matter(self):
+        spec = self.admitted(pod("line-ends"))["spec"]
+        env = {entry["name"]: entry.get("value") for entry in spec["initContainers"][0]["env"]}
+        self.assertEqual(env["SIDECAR_UPSTREAM"], "https://api.example.com/v1")
+        self.assertEqual([volume["secret"]["secretName"] for volume in spec["volumes"] if volume["name"] == "pacer-key"], ["llm"])
+
+    def test_a_pod_on_the_nodes_network_is_refused(self):
+        self.assertIn("its loopback is the node's", self.server.admit(pod("bare", hostNetwork=True))[1])
+        self.admitted(pod("bare", hostNetwork=False))
 
 
 if __name__ == "__main__":
