@@ -8,7 +8,7 @@ from api_server import ApiServer
 from tools import CHART, IMAGE, ROOT
 
 VALUES = [*IMAGE, "--set", "injection.mode=AdmissionPolicy,grafanaDashboard.enabled=true,networkPolicy.enabled=true"]
-VALUES += ["--set", "networkPolicy.namespaces={team-a}", "--set-json"]
+VALUES += ["--set", "networkPolicy.namespaces={team-a},networkPolicy.applicationPorts=OtherPolicies", "--set-json"]
 VALUES += ['rbac.readers=[{"namespace": "team-a", "serviceAccounts": ["my-app"], "policies": ["nvidia"]}]']
 KINDS = "crd,clusterroles,roles,rolebindings,configmaps,networkpolicies"
 KINDS += ",mutatingadmissionpolicies,mutatingadmissionpolicybindings,validatingadmissionpolicies,validatingadmissionpolicybindings"

@@ -125,6 +125,11 @@ class Monitoring(unittest.TestCase):
         self.assertEqual(ports, [(1, 9190), (9192, 65535)])
         self.assertEqual(policy["spec"]["ingress"][1]["ports"], [{"protocol": "TCP", "port": 9191}])
 
+    def test_the_network_policy_opens_nothing_that_another_one_closes(self):
+        [policy, _] = of_kind("NetworkPolicy", render(*FULL, "--set", "networkPolicy.applicationPorts=OtherPolicies"))
+        [rule] = policy["spec"]["ingress"]
+        self.assertEqual(rule["ports"], [{"protocol": "TCP", "port": 9191}])
+
 
 if __name__ == "__main__":
     unittest.main()

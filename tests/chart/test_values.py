@@ -72,6 +72,7 @@ class Refusals(unittest.TestCase):
             ("podMonitor.enabled=true,serviceMonitor.enabled=true", "podMonitor.enabled and serviceMonitor.enabled are both true"),
             ("serviceMonitor.enabled=true", "serviceMonitor.namespaces is empty"),
             ("networkPolicy.enabled=true", "networkPolicy.namespaces is empty"),
+            ("networkPolicy.enabled=true,networkPolicy.namespaces={a}", "networkPolicy.applicationPorts is not chosen"),
             ("rbac.readers[0].namespace=a,rbac.readers[1].namespace=a", 'rbac.readers names the namespace "a" twice'),
         ):
             with self.subTest(given):
