@@ -47,6 +47,10 @@ class Release(unittest.TestCase):
             done = self.server.kubectl("apply", "--namespace=team-a", "--filename=-", stdin=policy)
             self.assertEqual(done.returncode, 0, done.stderr)
 
+        with self.subTest("the pods of the notes outlast the drain"):
+            [patch] = re.findall(r"--patch '(.*)'", notes)
+            self.assertGreater(json.loads(patch)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 30)
+
         with self.subTest("the listed account reads the listed policy, and that is all"):
             policy = "ratelimitpolicies.pacer.dev"
             self.assertTrue(all(self.may("my-app", verb, f"{policy}/nvidia") for verb in ("get", "list", "watch")))
