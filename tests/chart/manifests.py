@@ -8,6 +8,8 @@ from tools import CHART, ROOT, render
 
 FILES = {
     "component/sidecar.yaml": "component",
+    "component/cronjob.yaml": "component-cronjob",
+    "component/pod.yaml": "component-pod",
     "workloads/pod.yaml": "pod",
     "workloads/job.yaml": "job",
     "workloads/pod-before-1.29.yaml": "pod-before-1.29",

@@ -10,3 +10,12 @@
 pacer.dev/injected: "true"
 pacer.dev/policy: nvidia
 {{- end -}}
+
+{{/* What the component adds to a pod's spec. A strategic merge puts it in front of the init containers that are there. */}}
+{{- define "component" -}}
+{{- $arguments := dict "pacer" .Subcharts.pacer -}}
+initContainers:
+- {{ include "pacer.sidecar" $arguments | indent 2 | trim }}
+volumes:
+{{ include "pacer.volumes" $arguments }}
+{{- end -}}
