@@ -4,6 +4,8 @@
 # runs this. Prints `image=`, `image-digest=`, `chart=` and `chart-digest=`, a line each; everything else goes to
 # standard error. SYFT is the program that writes the SBOM; GITHUB_* say what is released, and where to.
 set -euo pipefail
+# Or a function whose output is taken would go on after a failure, and an older image be signed.
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 version="${GITHUB_REF_NAME#v}"
