@@ -5,7 +5,7 @@ import unittest
 from collections.abc import Iterator
 
 import document
-from tools import CHART, IMAGE, refusal
+from tools import CHART, IMAGE, refusal, render
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = document.values((CHART / "values.yaml").read_text())
@@ -54,6 +54,8 @@ class Refusals(unittest.TestCase):
             ("nonsense=1", "nonsense"),
             ("injection.mode=Webhook", "/injection/mode", "AdmissionPolicy"),
             ("injection.upstream=api.example.com", "/injection/upstream", "https?"),
+            # It would become registry.example.com/pacer:1:0.1.0.
+            ("image.repository=registry.example.com/pacer:1", "/image/repository", "registry.example.com/pacer:1"),
             ("image.digest=abc", "/image/digest", "sha256"),
             ("rbac.readers[0].policies[0]=nvidia", "/rbac/readers/0", "namespace"),
             ("sidecar.drainSeconds=-1", "/sidecar/drainSeconds"),
@@ -66,6 +68,10 @@ class Refusals(unittest.TestCase):
                 told = refusal("--set", given)
                 for part in expected:
                     self.assertIn(part, told)
+
+    def test_a_registry_may_have_a_port(self):
+        for name in ("localhost:5000/pacer", "registry.example.com:443/a/b-c/pacer", "docker.io/library/pacer", "pacer"):
+            self.assertIn(f"{name}:", render("--set", f"image.repository={name},example.enabled=true"))
 
     def test_a_contradiction_is_told_in_words(self):
         for given, expected in (

@@ -6,7 +6,7 @@ pacer.sidecar: the one container spec, for the first place of a pod's initContai
 Arguments, in a dict:
   pacer         the chart's root; in a chart that depends on this one: .Subcharts.pacer
   upstream      base URL of the API; default: the value injection.upstream
-  apiKeySecret  {name, key}: a Secret of the pod's namespace; default: the value injection.apiKeySecret
+  apiKeySecret  {name, key}: a Secret of the pod's namespace; default, also of the key alone: injection.apiKeySecret
   policy        name of the policy, or "" for none; default: what the pod's label pacer.dev/policy says
 
 The pod needs the volumes of `pacer.volumes`, which takes the same arguments, and the label pacer.dev/injected: "true".
@@ -112,9 +112,10 @@ volumeMounts:
 
 {{/* The Secret with the key as JSON, or nothing. */}}
 {{- define "pacer.key" -}}
-{{- $key := .apiKeySecret | default .pacer.Values.injection.apiKeySecret -}}
+{{- $default := .pacer.Values.injection.apiKeySecret -}}
+{{- $key := .apiKeySecret | default $default -}}
 {{- if $key.name -}}
-{{- $key | toRawJson -}}
+{{- dict "name" $key.name "key" ($key.key | default $default.key) | toRawJson -}}
 {{- end -}}
 {{- end -}}
 
