@@ -39,6 +39,14 @@ class Rendering(unittest.TestCase):
             done = tools.kubeconform(tools.helm("template", "3", CHART, "--namespace", "4", *given).stdout)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_whatever_a_release_is_called_its_names_are_labels(self):
+        for release in ("team.pacer", "a" * 53, "pacer-" + "a" * 46 + "7"):
+            for values in (FULL, SERVICE_MONITOR):
+                text = tools.helm("template", release, CHART, *values).stdout
+                for kind, limit in (("Service", 63), ("Deployment", 63), ("NetworkPolicy", 253)):
+                    for item in of_kind(kind, text):
+                        self.assertRegex(item["metadata"]["name"], rf"^[a-z0-9-]{{1,{limit}}}$")
+
     def test_by_default_nothing_runs_and_nobody_may_read(self):
         kinds = {kind for kind, _ in tools.objects(render())}
         self.assertEqual(kinds, {"CustomResourceDefinition", "ClusterRole"})

@@ -1,9 +1,10 @@
-{{/* Base of every name. */}}
+{{/* Base of every name. A release may have dots in its name, a Service must not. */}}
 {{- define "pacer.name" -}}
-{{- if contains "pacer" .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- if contains "pacer" $release -}}
+{{- $release | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-pacer" (.Release.Name | trunc 44 | trimSuffix "-") -}}
+{{- printf "%s-pacer" ($release | trunc 44 | trimSuffix "-") -}}
 {{- end -}}
 {{- end -}}
 
