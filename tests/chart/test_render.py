@@ -90,6 +90,10 @@ class Readers(unittest.TestCase):
         self.assertEqual(role["rules"][0]["resourceNames"], ["nvidia"])
         self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": "app", "namespace": "team-a"}])
 
+    def test_a_policy_may_be_called_after_a_model(self):
+        role, _ = self.rights('{"namespace": "team-a", "policies": ["gpt-4.1"]}', *FULL, "--set", "example.policy=gpt-4.1")
+        self.assertEqual(role["rules"][0]["resourceNames"], ["gpt-4.1"])
+
     def test_the_right_is_where_the_policies_are(self):
         role, binding = self.rights('{"namespace": "team-a"}', "--set", "sidecar.policyNamespace=platform")
         self.assertEqual({role["metadata"]["namespace"], binding["metadata"]["namespace"]}, {"platform"})
