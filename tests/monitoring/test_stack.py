@@ -1,0 +1,113 @@
+"""The chart on a real Prometheus Operator and a real Prometheus, which scrapes real sidecars."""
+
+import re
+import unittest
+
+from expressions import answered, filled, panels, queries, shortened
+from scene import CAUSES, Scene
+from services import offer
+from stack import Prometheus, Stack, promtool
+from tools import of_kind, render
+
+RELEASE = "kube-prometheus-stack"
+FIRED = 'count by (alertname, workload) (last_over_time(ALERTS{alertstate="firing"}[10m]))'
+
+
+def alerts() -> dict[str, str]:
+    """The expression of each alert, as it is in the cluster."""
+    [rule] = of_kind("PrometheusRule", render("--set", "prometheusRule.enabled=true"))
+    return {alert["alert"]: alert["expr"] for alert in rule["spec"]["groups"][0]["rules"]}
+
+
+class Monitoring(unittest.TestCase):
+    """One installation for all tests: what each looks at goes on meanwhile."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack()
+        cls.addClassCleanup(cls.stack.stop)
+        cls.install()
+        cls.scene = Scene(cls.stack)
+        cls.addClassCleanup(cls.scene.stop)
+        cls.scene.start()
+        wait = cls.stack.server.wait
+        wait("the operator took the PodMonitor", lambda: "podMonitor/pacer-system/pacer" in cls.stack.configuration(RELEASE))
+        wait("the operator took the alerts", lambda: cls.stack.rules(RELEASE))
+        cls.rules = cls.stack.rules(RELEASE)
+        cls.prometheus = Prometheus(cls.stack, RELEASE, shortened(cls.rules))
+
+    @classmethod
+    def install(cls) -> None:
+        """First without the label that the notes tell about, as everybody does, then with it."""
+        stack = cls.stack
+        stack.want_prometheus(RELEASE)
+        notes = stack.install("pacer", "--set", "podMonitor.enabled=true,prometheusRule.enabled=true")
+        stack.server.wait("a configuration", lambda: stack.configuration(RELEASE))
+        cls.unlabelled = stack.configuration(RELEASE)
+        labels = [word for pair in re.findall(r"(--set) (\w+\.labels\.release=\S+)", notes) for word in pair]
+        stack.server.helm("upgrade", *stack.chart("pacer"), "--reuse-values", *labels)
+
+    def until(self, what: str, look) -> None:
+        """Waits for what Prometheus has yet to see."""
+        self.stack.server.wait(what, look)
+
+    def test_without_the_label_of_the_notes_nothing_is_scraped(self):
+        self.assertNotIn("pacer-system", self.unlabelled)
+
+    def test_every_sidecar_is_scraped_through_the_pod_monitor(self):
+        up = 'up{job="pacer-system/pacer"} == 1'
+        workloads = {"demo", "healthy", *(cause.workload for cause in CAUSES.values())}
+        self.until("every target is up", lambda: {item["metric"]["workload"] for item in self.prometheus.query(up)} == workloads)
+        [healthy] = self.prometheus.query('up{workload="healthy"}')
+        wanted = {"namespace": "team-a", "pod": "healthy-7d9f8c6b5-x2k4p", "container": "pacer", "pacer_dev_policy": "nvidia"}
+        self.assertLessEqual(wanted.items(), healthy["metric"].items())
+
+    def test_a_sidecar_is_scraped_through_the_service_monitor(self):
+        offer(self.stack)
+        prometheus = Prometheus(self.stack, "services")
+        self.until("the target is up", lambda: prometheus.query("up == 1"))
+        [target] = prometheus.query("sidecar_health_status")
+        wanted = {"namespace": "team-b", "workload": "served", "pod": "served-7d9f8c6b5-x2k4p", "pacer_dev_policy": "nvidia"}
+        self.assertLessEqual(wanted.items(), target["metric"].items())
+
+    def test_every_alert_fires_for_its_cause_and_none_for_a_healthy_sidecar(self):
+        self.assertEqual(alerts().keys(), CAUSES.keys())
+        self.assertEqual(set(re.findall(r"alert: (\w+)", self.rules)), CAUSES.keys())
+        wanted = {(alert, cause.workload) for alert, cause in CAUSES.items()}
+        try:
+            self.until("every alert", lambda: wanted <= self.fired())
+        finally:
+            self.tell(wanted & self.fired())
+        self.assertEqual({alert for alert, workload in self.fired() if workload == "healthy"}, set())
+
+    def fired(self) -> set[tuple[str, str]]:
+        return {(item["metric"]["alertname"], item["metric"]["workload"]) for item in self.prometheus.query(FIRED)}
+
+    def tell(self, seen: set[tuple[str, str]]) -> None:
+        print("\n| alert | seen firing | because |\n| --- | --- | --- |")
+        for alert, cause in CAUSES.items():
+            print(f"| {alert} | {'yes' if (alert, cause.workload) in seen else 'no'} | {cause.condition} |")
+
+    def test_every_alert_asks_for_what_is_there(self):
+        for alert, expression in alerts().items():
+            with self.subTest(alert):
+                self.until(f"data for {alert}", lambda: self.prometheus.query(answered(expression)))
+
+    def test_every_panel_shows_something(self):
+        for panel in panels():
+            for query in queries(panel):
+                with self.subTest(panel["title"], query=query):
+                    self.until(f"data for {panel['title']}: {query}", lambda: self.shows(query))
+
+    def shows(self, query: str) -> bool:
+        """Whether there is a number; a quantile of nothing is none."""
+        return any(item["value"][1] != "NaN" for item in self.prometheus.query(filled(query)))
+
+    def test_promtool_finds_nothing_wrong_with_the_metrics_of_a_busy_sidecar(self):
+        for workload in (self.scene.demo, self.scene.limited):
+            done = promtool("check", "metrics", stdin=workload.scrape())
+            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
