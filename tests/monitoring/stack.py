@@ -73,6 +73,8 @@ class Stack:
     def want_prometheus(self, release: str) -> None:
         """Asks the operator for a Prometheus that takes what has the label `release`, as kube-prometheus-stack's does."""
         spec: dict = {"scrapeInterval": f"{SCRAPE_SECONDS}s", "scrapeTimeout": f"{SCRAPE_SECONDS}s", "evaluationInterval": "1s"}
+        # Its default are Endpoints, which are deprecated since Kubernetes 1.33.
+        spec["serviceDiscoveryRole"] = "EndpointSlice"
         for monitor in MONITORS:
             spec[f"{monitor}Selector"] = {"matchLabels": {"release": release}}
             spec[f"{monitor}NamespaceSelector"] = {}

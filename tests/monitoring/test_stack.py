@@ -55,7 +55,7 @@ class Monitoring(unittest.TestCase):
         self.assertNotIn("pacer-system", self.unlabelled)
 
     def test_every_sidecar_is_scraped_through_the_pod_monitor(self):
-        up = 'up{job="pacer-system/pacer"} == 1'
+        up = 'up{job="pacer-system/pacer", namespace="team-a"} == 1'
         workloads = {"demo", "healthy", *(cause.workload for cause in CAUSES.values())}
         self.until("every target is up", lambda: {item["metric"]["workload"] for item in self.prometheus.query(up)} == workloads)
         [healthy] = self.prometheus.query('up{workload="healthy"}')

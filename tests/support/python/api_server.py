@@ -77,7 +77,7 @@ class ApiServer:
         deadline = time.monotonic() + WITHIN_SECONDS
         while not condition():
             if time.monotonic() > deadline or any(process.poll() is not None for process in self.processes):
-                logs = "\n".join(log.read_text()[-2000:] for log in self.home.glob("*.log"))
+                logs = "\n".join(f"{log.name}: ...{log.read_text()[-1000:]}" for log in sorted(self.home.glob("*.log")))
                 raise AssertionError(f"not within {WITHIN_SECONDS} s: {what}\n{logs}")
             time.sleep(0.1)
 
