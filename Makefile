@@ -3,7 +3,7 @@
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
-#   PACER_BIN   the binary under test in `clients` and `page` (default: the debug build)
+#   PACER_BIN   the binary under test in `clients`, `monitoring` and `page` (default: the debug build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
 #   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
@@ -75,16 +75,25 @@ transcript: build tools ## Show what kubectl does to a running sidecar, and how 
 	KUBEBUILDER_ASSETS="$$(tests/components.sh path)" \
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
+# Where the tests in Python have what they share.
+chart generate-chart monitoring: export PYTHONPATH := $(CURDIR)/tests/support/python
+
 .PHONY: chart
 chart: tools ## Check the chart: lint, schema, refusals, every rendered field, injection, what is generated from it
 	@tests/tools.sh $(PYTHON) openssl
 	$(PYTHON) -B -m unittest discover --start-directory tests/chart
 
 .PHONY: generate-chart
-generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/
+generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/, and its dashboard
 	cp crd/ratelimitpolicies.pacer.dev.yaml charts/pacer/files/crd.yaml
 	$(PYTHON) -B tests/chart/document.py
 	$(PYTHON) -B tests/chart/manifests.py
+	$(PYTHON) -B tests/monitoring/dashboard.py
+
+.PHONY: monitoring
+monitoring: build tools ## Scrape sidecars with a real Prometheus through its operator, fire every alert, fill every panel
+	@tests/tools.sh $(PYTHON) openssl
+	$(PYTHON) -B -m unittest discover --start-directory tests/monitoring
 
 .PHONY: readme
 readme: ## Run every command that the README and the simulator's page show
@@ -167,8 +176,8 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint image-lint unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
-	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
+test: prerequisites tools lint image-lint unit alerts targets chart monitoring cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, its monitoring, a real API server, the README's commands, the SDKs, the page
+	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, the chart, its monitoring, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites

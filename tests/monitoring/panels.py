@@ -90,6 +90,7 @@ FLEET = Row("Fleet by workload", [
         Query(f"sum by ({POD}, version) ({of('sidecar_build_info')})", "Version"),
         Query(f"sum by ({POD}) ({of('sidecar_health_status')})", "Ready", words=YES_NO),
         Query(f"sum by ({POD}) ({of('sidecar_retreat_state')})", "State", words=STATES),
+        Query(f"sum by ({POD}) ({of('sidecar_policy_rate_rpm')})", "Rate", "reqpm"),
         Query(f"sum by ({POD}) ({of('sidecar_effective_rate_rpm')})", "Pace", "reqpm"),
         Query(f"sum by ({POD}) ({of('sidecar_window_used')}) / sum by ({POD}) ({of('sidecar_window_limit')})", "Quota in use", "percentunit"),
         Query(f"sum by ({POD}) ({of('sidecar_queue_depth')})", "Waiting"),
@@ -104,7 +105,8 @@ QUOTA = Row("Quota and use", [
     Panel("Quota in use", "Requests in the rolling window, of those it may hold. At 100 % the next one waits.", "percentunit", [
         Query(f"{of('sidecar_window_used')} / {of('sidecar_window_limit')}", "{{pod}}"),
     ], steps=(0.9, None), top=1),
-    Panel("Pace and departures", "What the sidecars allow themselves together, and what the API answered. Below the pace there is quota to spare.", "reqpm", [
+    Panel("Policy, pace and departures", "What the policies allow together, what the sidecars allow themselves, and what the API answered.", "reqpm", [
+        Query(f"sum({of('sidecar_policy_rate_rpm')})", "the policies' rates"),
         Query(f"sum({of('sidecar_effective_rate_rpm')})", "allowed"),
         Query(f"60 * sum({rate('sidecar_upstream_latency_seconds_count')})", "answered by the API"),
     ]),
