@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from collections.abc import Callable
 
 from expressions import answered, filled, panels, queries, shortened
 from scene import CAUSES, Scene
@@ -47,7 +48,7 @@ class Monitoring(unittest.TestCase):
         labels = [word for pair in re.findall(r"(--set) (\w+\.labels\.release=\S+)", notes) for word in pair]
         stack.server.helm("upgrade", *stack.chart("pacer"), "--reuse-values", *labels)
 
-    def until(self, what: str, look) -> None:
+    def until(self, what: str, look: Callable[[], object]) -> None:
         """Waits for what Prometheus has yet to see."""
         self.stack.server.wait(what, look)
 
@@ -89,19 +90,25 @@ class Monitoring(unittest.TestCase):
             print(f"| {alert} | {'yes' if (alert, cause.workload) in seen else 'no'} | {cause.condition} |")
 
     def test_every_alert_asks_for_what_is_there(self):
-        for alert, expression in alerts().items():
-            with self.subTest(alert):
-                self.until(f"data for {alert}", lambda: self.prometheus.query(answered(expression)))
+        self.find({answered(expression) for expression in alerts().values()})
 
     def test_every_panel_shows_something(self):
-        for panel in panels():
-            for query in queries(panel):
-                with self.subTest(panel["title"], query=query):
-                    self.until(f"data for {panel['title']}: {query}", lambda: self.shows(query))
+        self.find({filled(query) for panel in panels() for query in queries(panel)})
+
+    def find(self, queries: set[str]) -> None:
+        """Waits until each has found something."""
+        def found() -> bool:
+            queries.difference_update({query for query in queries if self.shows(query)})
+            return not queries
+
+        try:
+            self.until("data", found)
+        except AssertionError:
+            raise AssertionError(f"no data: {queries}") from None
 
     def shows(self, query: str) -> bool:
         """Whether there is a number; a quantile of nothing is none."""
-        return any(item["value"][1] != "NaN" for item in self.prometheus.query(filled(query)))
+        return any(item["value"][1] != "NaN" for item in self.prometheus.query(query))
 
     def test_promtool_finds_nothing_wrong_with_the_metrics_of_a_busy_sidecar(self):
         for workload in (self.scene.demo, self.scene.limited):
