@@ -91,8 +91,9 @@ generate-chart: tools ## Renew what is made from the chart: its definition, its 
 	$(PYTHON) -B tests/monitoring/dashboard.py
 
 .PHONY: monitoring
-monitoring: build tools ## Scrape sidecars with a real Prometheus through its operator, fire every alert, fill every panel
+monitoring: build tools ## Scrape sidecars with a real Prometheus through its operator, fire every alert, fill every panel (builds both once)
 	@tests/tools.sh $(PYTHON) openssl
+	@for part in operator prometheus promtool; do tests/components.sh "$$part" >/dev/null; done
 	$(PYTHON) -B -m unittest discover --start-directory tests/monitoring
 
 .PHONY: readme

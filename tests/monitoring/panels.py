@@ -7,6 +7,7 @@ STALE = 'state!~"synced|unused"'
 ERRORS, REFUSED, BROKEN = (f'status_code=~"{digit}.."' for digit in ("[45]", "4", "5"))
 NO_ANSWER = 'status_code=~"connect|timeout|broken"'
 POD = "namespace, workload, pod, pacer_dev_policy"
+WORKLOAD, NAMED = "namespace, workload", "{{namespace}}/{{workload}}"
 
 GREEN, YELLOW, RED = "green", "yellow", "red"
 STATES = {"0": ("normal", GREEN), "1": ("retreat", RED), "2": ("recover", YELLOW)}
@@ -99,6 +100,15 @@ FLEET = Row("Fleet by workload", [
         Query(a_minute(POD, "sidecar_refusals_total"), "Refused", "reqpm"),
         Query(f"sum by ({POD}) ({of('process_resident_memory_bytes')})", "Memory", "bytes"),
     ], kind="table", width=24, height=10),
+    Panel("Served by workload", "Requests a minute that got an answer.", "reqpm", [
+        Query(a_minute(WORKLOAD, "sidecar_requests_total", 'status="success"'), NAMED),
+    ], stacked=True),
+    Panel("Waiting by workload", "Requests in the queues of all its pods.", "none", [
+        Query(f"sum by ({WORKLOAD}) ({of('sidecar_queue_depth')})", NAMED),
+    ], stacked=True),
+    Panel("429s of the API by workload", "Several workloads at once: they may share one key.", "reqpm", [
+        Query(a_minute(WORKLOAD, "sidecar_upstream_errors_total", 'status_code="429"'), NAMED),
+    ], stacked=True),
 ])
 
 QUOTA = Row("Quota and use", [

@@ -1,39 +1,49 @@
-"""Ten sidecars, each in a condition of its own, and what of each should raise an alert."""
+"""Sidecars, each in a condition of its own, and what of it should raise an alert."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from stack import Stack
 from upstream import Api
-from workloads import Workload
+from workloads import LOOPBACK, Workload
 
+NAMESPACE = "team-a"
+# A port on which nothing listens.
+NOBODY = 9
 # The windows are short, so that a limit is learned in seconds and not in minutes.
 SHORT = {"windowSeconds": 2, "windowMarginMilliseconds": 50}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cause:
     """What raises an alert."""
 
+    alert: str
     workload: str
     condition: str
 
 
-CAUSES = {
-    "PacerNotReady": Cause("api-down", "the policy has the gate Upstream, and nothing listens where the API should"),
-    "PacerUpstreamErrors": Cause("api-down", "nothing listens where the API should"),
-    "PacerQueueNearlyFull": Cause("crowded", "40 callers at 30 requests a minute, of which 20 may wait"),
-    "PacerQuotaExhausted": Cause("crowded", "40 callers at 30 requests a minute, of which 20 may wait"),
-    "PacerDeadlineRefusals": Cause("hasty", "low requests, which wait at most 2 s, behind ten others"),
-    "PacerRetreating": Cause("limited", "the API takes 8 requests in 2 s, the policy says 20"),
-    "PacerLimitBelowPolicy": Cause("limited", "the API takes 8 requests in 2 s, the policy says 20"),
-    "PacerPolicyRejected": Cause("rejected", "a rate of 0 is written into the policy's file"),
-    "PacerPolicyNotFound": Cause("not-found", "there is no policy of that name in the cluster"),
-    "PacerPolicyWatchLost": Cause("forbidden", "the service account has no Role"),
-}
+CAUSES = [
+    Cause("PacerNotReady", "api-down", "its policy has the gate Upstream, and nothing listens where the API should"),
+    Cause("PacerUpstreamErrors", "api-down", "nothing listens where the API should"),
+    Cause("PacerQueueNearlyFull", "crowded", "40 callers at 30 requests a minute, of which 20 may wait"),
+    Cause("PacerQuotaExhausted", "crowded", "40 callers at 30 requests a minute, of which 20 may wait"),
+    Cause("PacerDeadlineRefusals", "hasty", "low requests, which wait at most 2 s, behind ten others"),
+    Cause("PacerRetreating", "limited", "the API takes 8 requests in 2 s, the policy says 20"),
+    Cause("PacerLimitBelowPolicy", "limited", "the API takes 8 requests in 2 s, the policy says 20"),
+    Cause("PacerPolicyRejected", "rejected", "a rate of 0 is written into the policy's file"),
+    Cause("PacerPolicyNotFound", "not-found", "there is no policy of that name in the cluster"),
+    Cause("PacerPolicyNotFound", "deleted", "the policy is deleted while it is followed"),
+    Cause("PacerPolicyWatchLost", "forbidden", "the service account has no Role"),
+    Cause("PacerPolicyWatchLost", "unreachable", "no API server answers"),
+]
+ALERTS = {cause.alert for cause in CAUSES}
+# These two raise nothing by design, and whatever they like.
+WORKLOADS = {"healthy", "demo", *(cause.workload for cause in CAUSES)}
 
 
 class Scene:
-    """All of them, in the namespace team-a. `healthy` and `demo` raise nothing by design, or whatever they like."""
+    """All of them, in the namespace team-a."""
 
     def __init__(self, stack: Stack):
         self.stack = stack
@@ -52,10 +62,8 @@ class Scene:
         made = self.workload(name)
         return made.run(f"--upstream={upstream}", f"--policy-file={made.set_policy(**spec)}")
 
-    def followed(self, name: str, policy: str, token: str | None = None) -> Workload:
+    def followed(self, name: str, policy: str, kubeconfig: Path) -> Workload:
         """One that asks the API server for its policy."""
-        server = self.stack.server
-        kubeconfig = server.kubeconfig(token, "team-a") if token else server.kubeconfig(namespace="team-a")
         return self.workload(name).run(f"--upstream={self.api.url}", f"--policy={policy}", kubeconfig=kubeconfig)
 
     def start(self) -> None:
@@ -64,7 +72,7 @@ class Scene:
         self.limits()
         self.queues()
         self.policies()
-        down = self.filed("api-down", "http://127.0.0.1:9/v1", rate={"requestsPerMinute": 600}, readiness={"gates": ["Upstream"]})
+        down = self.filed("api-down", f"http://{LOOPBACK}:{NOBODY}/v1", rate={"requestsPerMinute": 600}, readiness={"gates": ["Upstream"]})
         down.callers(3, pause=0.2)
 
     def limits(self) -> None:
@@ -82,12 +90,20 @@ class Scene:
 
     def policies(self) -> None:
         server = self.stack.server
-        head = {"apiVersion": "pacer.dev/v1alpha1", "kind": "RateLimitPolicy", "metadata": {"name": "nvidia", "namespace": "team-a"}}
-        server.apply({**head, "spec": {"rate": {"requestsPerMinute": 600}}})
-        healthy = self.followed("healthy", "nvidia")
+        admin = server.kubeconfig(namespace=NAMESPACE)
+        server.apply(policy("nvidia"), policy("temporary"))
+        healthy = self.followed("healthy", "nvidia", admin)
         healthy.callers(1, pause=0.5)
-        self.followed("not-found", "absent")
-        token = self.stack.kubectl("create", "token", "default", "--namespace=team-a").strip()
-        self.followed("forbidden", "nvidia", token)
-        rejected = self.filed("rejected", self.api.url, rate={"requestsPerMinute": 60})
-        rejected.set_policy(rate={"requestsPerMinute": 0})
+        self.followed("not-found", "absent", admin)
+        self.followed("deleted", "temporary", admin)
+        self.stack.kubectl("delete", "ratelimitpolicies.pacer.dev", "temporary", f"--namespace={NAMESPACE}")
+        token = self.stack.kubectl("create", "token", "default", f"--namespace={NAMESPACE}").strip()
+        self.followed("forbidden", "nvidia", server.kubeconfig(token, NAMESPACE))
+        self.followed("unreachable", "nvidia", server.kubeconfig(namespace=NAMESPACE, port=NOBODY))
+        self.rejected = self.filed("rejected", self.api.url, rate={"requestsPerMinute": 60})
+        self.rejected.set_policy(rate={"requestsPerMinute": 0})
+
+
+def policy(name: str) -> dict:
+    head = {"apiVersion": "pacer.dev/v1alpha1", "kind": "RateLimitPolicy", "metadata": {"name": name, "namespace": NAMESPACE}}
+    return {**head, "spec": {"rate": {"requestsPerMinute": 600}}}
