@@ -92,9 +92,9 @@ generate-chart: tools ## Renew what is made from the chart: its definition, its 
 
 .PHONY: monitoring
 monitoring: build tools ## Scrape sidecars with a real Prometheus through its operator, fire every alert, fill every panel (builds both once)
-	@tests/tools.sh $(PYTHON) openssl
+	@tests/tools.sh $(PYTHON) venv openssl
 	@for part in operator prometheus promtool; do tests/components.sh "$$part" >/dev/null; done
-	$(PYTHON) -B -m unittest discover --start-directory tests/monitoring
+	"$$(tests/clients/run.sh python ../monitoring/grafana.txt)" -B -m unittest discover --start-directory tests/monitoring
 
 .PHONY: readme
 readme: ## Run every command that the README and the simulator's page show

@@ -119,14 +119,14 @@ def placed() -> Iterator[dict]:
     for row in ROWS:
         number += 1
         yield {"id": number, "type": "row", "title": row.title, "collapsed": False, "panels": [], "gridPos": box(0, y, 24, 1)}
-        x, y = 0, y + 1
+        x, y, below = 0, y + 1, y + 1
         for panel in row.panels:
             if x + panel.width > 24:
-                x, y = 0, y + panel.height
+                x, y = 0, below
             number += 1
             yield {"id": number, **drawn(panel), "gridPos": box(x, y, panel.width, panel.height)}
-            x += panel.width
-        y += row.panels[-1].height
+            x, below = x + panel.width, max(below, y + panel.height)
+        y = below
 
 
 def box(x: int, y: int, w: int, h: int) -> dict:

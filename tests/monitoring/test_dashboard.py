@@ -1,8 +1,14 @@
 """The dashboard's file: what Grafana needs of it, and what readers do."""
 
 import itertools
+import json
 import re
 import unittest
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard as Model
 
 import dashboard
 from expressions import dashboard as shipped
@@ -22,9 +28,27 @@ def cells(panel: dict) -> set[tuple[int, int]]:
     return set(itertools.product(range(box["x"], box["x"] + box["w"]), range(box["y"], box["y"] + box["h"])))
 
 
+def lost(given: object, kept: object, path: str = "") -> Iterator[str]:
+    """Where `kept` lacks, or has in another way, what was given. It may have more: defaults."""
+    match given, kept:
+        case dict(), dict():
+            for key, value in given.items():
+                yield from lost(value, kept.get(key), f"{path}.{key}")
+        case list(), list() if len(given) == len(kept):
+            for index, (value, other) in enumerate(zip(given, kept)):
+                yield from lost(value, other, f"{path}[{index}]")
+        case _ if given != kept:
+            yield path
+
+
 class Dashboard(unittest.TestCase):
     def test_the_file_is_the_generated_one(self):
         self.assertTrue(dashboard.FILE.read_text() == dashboard.made(), "run `make generate-chart`")
+
+    def test_grafana_knows_every_field(self):
+        """What its models do not know, they lose."""
+        register_default_plugins()
+        self.assertEqual(list(lost(shipped(), json.loads(JSONEncoder().encode(Model.from_json(shipped()))))), [])
 
     def test_its_address_never_changes(self):
         self.assertEqual(shipped()["uid"], "pacer-sidecars")
