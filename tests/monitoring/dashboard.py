@@ -66,7 +66,7 @@ def options(panel: Panel) -> dict:
 
 
 def overrides(panel: Panel) -> list[dict]:
-    """The columns of a table have units and words of their own."""
+    """Columns of a table, and a series of another unit than the rest, are told apart by name."""
     def of(name: str, **properties: object) -> dict:
         listed = [{"id": key, "value": value} for key, value in properties.items()]
         return {"matcher": {"id": "byName", "options": name}, "properties": listed}
@@ -77,7 +77,7 @@ def overrides(panel: Panel) -> list[dict]:
         return of(query.legend, mappings=mappings(query.words), **{"custom.cellOptions": {"type": "color-text"}})
 
     if panel.kind != "table":
-        return []
+        return [of(query.legend, unit=query.unit, **{"custom.axisPlacement": "right"}) for query in panel.queries if query.unit != "none"]
     return [of("Pod", links=[{"title": "This pod alone", "url": ALONE}]), *map(column, panel.queries[1:])]
 
 

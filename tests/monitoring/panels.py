@@ -188,10 +188,10 @@ UPSTREAM = Row("Upstream", [
         Query(quantile(0.05, "le", "sidecar_stream_events_per_second"), "the slowest 5 of 100"),
         Query(quantile(0.5, "le", "sidecar_stream_events_per_second"), "half of all"),
     ]),
-    Panel("Under way, and told to pause", "Requests that have not ended, streams among them; seconds until the API may be asked again.", "none", [
+    Panel("Under way, and told to pause", "Requests that have not ended, streams among them; the time until the API may be asked again.", "none", [
         Query(f"sum({of('sidecar_requests_in_flight')})", "requests"),
         Query(f"sum({of('sidecar_streams_open')})", "streams"),
-        Query(f"max({of('sidecar_gate_seconds')})", "longest pause, in seconds"),
+        Query(f"max({of('sidecar_gate_seconds')})", "longest pause", "s"),
     ]),
 ])
 
