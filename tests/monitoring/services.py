@@ -17,22 +17,20 @@ VALUES = {
 
 
 def offer(stack: Stack) -> None:
-    """Installs it, with one sidecar behind the Service, and has the operator configure a Prometheus for it."""
-    stack.want_prometheus("services")
+    """Installs it, with one sidecar behind the Service."""
     stack.install("pacer-services", *(f"--set-json={key}={json.dumps(value)}" for key, value in VALUES.items()))
     served = Workload(stack, "served", NAMESPACE).run("--upstream=http://127.0.0.1:9/v1")
-    stack.server.apply(slice_of(served, service="pacer-services-metrics"))
-    stack.server.wait("the operator took the ServiceMonitor", lambda: "serviceMonitor/" in stack.configuration("services"))
+    stack.server.apply(*endpoints(served, service="pacer-services-metrics"))
 
 
-def slice_of(workload: Workload, service: str) -> dict:
-    """What the controller of EndpointSlices would make, but for the port, which it has from the process."""
+def endpoints(workload: Workload, service: str) -> list[dict]:
+    """What the controllers would make of the Service, but for the port, which is the process's."""
     pod = {"kind": "Pod", "namespace": workload.namespace, "name": workload.pod}
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": service, "namespace": workload.namespace, "labels": {"kubernetes.io/service-name": service}},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [ADDRESS], "targetRef": pod, "conditions": {"ready": True}}],
-        "ports": [{"name": "pacer-admin", "port": workload.metrics, "protocol": "TCP"}],
-    }
+    place = {"name": service, "namespace": workload.namespace}
+    ports = [{"name": "pacer-admin", "port": workload.metrics, "protocol": "TCP"}]
+    addresses = [{"ip": ADDRESS, "targetRef": pod}]
+    old = {"apiVersion": "v1", "kind": "Endpoints", "metadata": place, "subsets": [{"addresses": addresses, "ports": ports}]}
+    labelled = {**place, "labels": {"kubernetes.io/service-name": service}}
+    ready = [{"addresses": [ADDRESS], "targetRef": pod, "conditions": {"ready": True}}]
+    new = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": labelled}
+    return [old, {**new, "addressType": "IPv4", "endpoints": ready, "ports": ports}]

@@ -70,29 +70,31 @@ class Stack:
     def chart(self, release: str) -> list[str]:
         return [release, str(CHART), "--namespace", "pacer-system"]
 
-    def want_prometheus(self, release: str) -> None:
-        """Asks the operator for a Prometheus that takes what has the label `release`, as kube-prometheus-stack's does."""
+    def want_prometheus(self, name: str, release: str, role: str = "Endpoints") -> None:
+        """Asks the operator for a Prometheus that takes what has the label `release`, as kube-prometheus-stack's does.
+
+        By default the operator has it find Services' pods by their Endpoints; newer clusters would rather have EndpointSlices.
+        """
         spec: dict = {"scrapeInterval": f"{SCRAPE_SECONDS}s", "scrapeTimeout": f"{SCRAPE_SECONDS}s", "evaluationInterval": "1s"}
-        # Its default are Endpoints, which are deprecated since Kubernetes 1.33.
-        spec["serviceDiscoveryRole"] = "EndpointSlice"
+        spec["serviceDiscoveryRole"] = role
         for monitor in MONITORS:
             spec[f"{monitor}Selector"] = {"matchLabels": {"release": release}}
             spec[f"{monitor}NamespaceSelector"] = {}
-        head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", **metadata(release, namespace=NAMESPACE)}
+        head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", **metadata(name, namespace=NAMESPACE)}
         self.server.apply({**head, "spec": spec})
 
-    def configuration(self, release: str) -> str:
+    def configuration(self, name: str) -> str:
         """What the operator made of it, so that it works outside of a pod."""
-        secret = self.find("secret", f"prometheus-{release}", NAMESPACE)
+        secret = self.find("secret", f"prometheus-{name}", NAMESPACE)
         packed = secret.get("data", {}).get("prometheus.yaml.gz", "")
         text = gzip.decompress(base64.b64decode(packed)).decode() if packed else ""
-        text = text.replace("$(SHARD)", "0").replace("$(POD_NAME)", release)
+        text = text.replace("$(SHARD)", "0").replace("$(POD_NAME)", name)
         text = text.replace("/etc/prometheus/rules/", f"{self.server.home}/")
         return re.sub(r"^( *)- role: .*$", rf"\g<0>\n\1  kubeconfig_file: {self.server.kubeconfig()}", text, flags=re.MULTILINE)
 
-    def rules(self, release: str) -> str:
+    def rules(self, name: str) -> str:
         """The rule file that the operator made."""
-        files = self.find("configmap", f"prometheus-{release}-rulefiles-0", NAMESPACE).get("data", {})
+        files = self.find("configmap", f"prometheus-{name}-rulefiles-0", NAMESPACE).get("data", {})
         return "".join(files.values())
 
     def stop(self) -> None:
@@ -102,18 +104,18 @@ class Stack:
 class Prometheus:
     """A real Prometheus with the operator's configuration, and the rules it is given."""
 
-    def __init__(self, stack: Stack, release: str, rules: str = ""):
+    def __init__(self, stack: Stack, name: str, rules: str = ""):
         server = stack.server
         [port] = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        config = server.home / f"{release}.yaml"
-        config.write_text(stack.configuration(release))
-        place = server.home / f"prometheus-{release}-rulefiles-0"
+        config = server.home / f"{name}.yaml"
+        config.write_text(stack.configuration(name))
+        place = server.home / f"prometheus-{name}-rulefiles-0"
         place.mkdir()
         (place / "rules.yaml").write_text(rules or "groups: []\n")
         server.run(
-            f"prometheus-{release}", folder("prometheus"), f"--config.file={config}",
-            f"--storage.tsdb.path={server.home / f'tsdb-{release}'}", f"--web.listen-address=127.0.0.1:{port}",
+            f"prometheus-{name}", folder("prometheus"), f"--config.file={config}",
+            f"--storage.tsdb.path={server.home / f'tsdb-{name}'}", f"--web.listen-address=127.0.0.1:{port}",
         )
         server.wait("Prometheus is ready", self.ready)
 

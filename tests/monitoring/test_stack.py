@@ -41,7 +41,7 @@ class Monitoring(unittest.TestCase):
     def install(cls) -> None:
         """First without the label that the notes tell about, as everybody does, then with it."""
         stack = cls.stack
-        stack.want_prometheus(RELEASE)
+        stack.want_prometheus(RELEASE, RELEASE)
         notes = stack.install("pacer", "--set", "podMonitor.enabled=true,prometheusRule.enabled=true")
         stack.server.wait("a configuration", lambda: stack.configuration(RELEASE))
         cls.unlabelled = stack.configuration(RELEASE)
@@ -64,11 +64,16 @@ class Monitoring(unittest.TestCase):
 
     def test_a_sidecar_is_scraped_through_the_service_monitor(self):
         offer(self.stack)
-        prometheus = Prometheus(self.stack, "services")
-        self.until("the target is up", lambda: prometheus.query("up == 1"))
-        [target] = prometheus.query("sidecar_health_status")
         wanted = {"namespace": "team-b", "workload": "served", "pod": "served-7d9f8c6b5-x2k4p", "pacer_dev_policy": "nvidia"}
-        self.assertLessEqual(wanted.items(), target["metric"].items())
+        for role in ("Endpoints", "EndpointSlice"):
+            with self.subTest(role):
+                name = f"services-{role.lower()}"
+                self.stack.want_prometheus(name, "services", role)
+                self.until("the operator took the ServiceMonitor", lambda: "serviceMonitor/" in self.stack.configuration(name))
+                prometheus = Prometheus(self.stack, name)
+                self.until("the target is up", lambda: prometheus.query("up == 1"))
+                [target] = prometheus.query("sidecar_health_status")
+                self.assertLessEqual(wanted.items(), target["metric"].items())
 
     def test_every_alert_fires_for_its_causes_and_none_for_a_healthy_sidecar(self):
         self.assertEqual(set(re.findall(r"alert: (\w+)", self.rules)), ALERTS)
