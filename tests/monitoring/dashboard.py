@@ -9,7 +9,8 @@ from tools import CHART
 FILE = CHART / "files/dashboard.json"
 UID = "pacer-sidecars"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-ALONE = f"/d/{UID}?${{datasource:queryparam}}&var-namespace=${{__data.fields.Namespace}}&var-pod=${{__value.raw}}&${{__url_time_range}}"
+CHOICE = "var-namespace=${__data.fields.Namespace}&var-pod=${__value.raw}"
+ALONE = f"/d/{UID}?${{datasource:queryparam}}&{CHOICE}&${{__url_time_range}}"
 COLUMNS = {"namespace": "Namespace", "workload": "Workload", "pod": "Pod", "pacer_dev_policy": "Policy", "version": "Version"}
 LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True}
 
@@ -22,8 +23,8 @@ def variables() -> list[dict]:
         query = f"label_values(sidecar_build_info{{{', '.join(chosen)}}}, {label})"
         everything = {"text": ["All"], "value": ["$__all"]}
         found.append({
-            "name": name, "label": name.capitalize(), "type": "query", "datasource": SOURCE, "query": {"query": query, "refId": name},
-            "includeAll": True, "multi": True, "allValue": ".*", "refresh": 2, "sort": 1, "current": everything,
+            "name": name, "label": name.capitalize(), "type": "query", "datasource": SOURCE,
+            "query": {"query": query, "refId": name}, "includeAll": True, "multi": True, "allValue": ".*", "refresh": 2, "sort": 1, "current": everything,
         })
         chosen.append(f'{label}=~"${name}"')
     return found
@@ -77,7 +78,8 @@ def overrides(panel: Panel) -> list[dict]:
         return of(query.legend, mappings=mappings(query.words), **{"custom.cellOptions": {"type": "color-text"}})
 
     if panel.kind != "table":
-        return [of(query.legend, unit=query.unit, **{"custom.axisPlacement": "right"}) for query in panel.queries if query.unit != "none"]
+        apart = [query for query in panel.queries if query.unit != "none"]
+        return [of(query.legend, unit=query.unit, **{"custom.axisPlacement": "right"}) for query in apart]
     return [of("Pod", links=[{"title": "This pod alone", "url": ALONE}]), *map(column, panel.queries[1:])]
 
 
@@ -136,8 +138,8 @@ def box(x: int, y: int, w: int, h: int) -> dict:
 def made() -> str:
     """The file's text."""
     whole = {
-        "uid": UID, "title": "Pacer sidecars", "tags": ["pacer"], "schemaVersion": 39, "version": 1, "editable": True, "graphTooltip": 1,
-        "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "annotations": {"list": []}, "links": [],
+        "uid": UID, "title": "Pacer sidecars", "tags": ["pacer"], "schemaVersion": 39, "version": 1, "editable": True,
+        "graphTooltip": 1, "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "annotations": {"list": []}, "links": [],
         "description": "Sidecars that pace calls to LLM APIs: quota and use, waits, retreat, upstream, policies.",
         "templating": {"list": variables()}, "panels": list(placed()),
     }

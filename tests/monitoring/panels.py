@@ -82,7 +82,8 @@ GLANCE = Row("At a glance", [
     stat("Waiting", "Requests that wait for their turn.", "none", f"sum({of('sidecar_queue_depth')})"),
     stat("Slower than their policy", "Sidecars whose pace is cut because the API refuses, or rises again after that.", "none",
          counted(f"{of('sidecar_retreat_state')} > 0"), steps=(1, None)),
-    stat("Not on their newest policy", "Sidecars whose policy is invalid, deleted, not found, forbidden or out of reach. Their last good one stays in force.", "none",
+    stat("Not on their newest policy",
+         "Sidecars whose policy is invalid, deleted, not found, forbidden or out of reach. Their last good one stays in force.", "none",
          f"sum({of('sidecar_policy_state', STALE)})", steps=(1, None)),
 ])
 
@@ -93,7 +94,8 @@ FLEET = Row("Fleet by workload", [
         Query(f"sum by ({POD}) ({of('sidecar_retreat_state')})", "State", words=STATES),
         Query(f"sum by ({POD}) ({of('sidecar_policy_rate_rpm')})", "Rate", "reqpm"),
         Query(f"sum by ({POD}) ({of('sidecar_effective_rate_rpm')})", "Pace", "reqpm"),
-        Query(f"sum by ({POD}) ({of('sidecar_window_used')}) / sum by ({POD}) ({of('sidecar_window_limit')})", "Quota in use", "percentunit"),
+        Query(f"sum by ({POD}) ({of('sidecar_window_used')}) / sum by ({POD}) ({of('sidecar_window_limit')})",
+              "Quota in use", "percentunit"),
         Query(f"sum by ({POD}) ({of('sidecar_queue_depth')})", "Waiting"),
         Query(a_minute(POD, "sidecar_requests_total", 'status="success"'), "Served", "reqpm"),
         Query(a_minute(POD, "sidecar_upstream_errors_total", 'status_code="429"'), "429s", "reqpm"),
@@ -115,7 +117,9 @@ QUOTA = Row("Quota and use", [
     Panel("Quota in use", "Requests in the rolling window, of those it may hold. At 100 % the next one waits.", "percentunit", [
         Query(f"{of('sidecar_window_used')} / {of('sidecar_window_limit')}", "{{pod}}"),
     ], steps=(0.9, None), top=1),
-    Panel("Policy, pace and departures", "What the policies allow together, what the sidecars allow themselves, and what the API answered.", "reqpm", [
+    Panel("Policy, pace and departures",
+          "What the policies allow together, what the sidecars allow themselves, and what the API answered.",
+          "reqpm", [
         Query(f"sum({of('sidecar_policy_rate_rpm')})", "the policies' rates"),
         Query(f"sum({of('sidecar_effective_rate_rpm')})", "allowed"),
         Query(f"60 * sum({rate('sidecar_upstream_latency_seconds_count')})", "answered by the API"),
@@ -123,10 +127,14 @@ QUOTA = Row("Quota and use", [
     Panel("Requests by outcome", "As the application saw them: a 429 may be the sidecar's or the API's.", "reqpm", [
         Query(a_minute("status", "sidecar_requests_total"), "{{status}}"),
     ], stacked=True),
-    Panel("Refused by the sidecar", "Requests that got no turn, by reason. Deadlines: the waits are longer than the clients'.", "reqpm", [
+    Panel("Refused by the sidecar",
+          "Requests that got no turn, by reason. Deadlines: the waits are longer than the clients'.",
+          "reqpm", [
         Query(a_minute("reason", "sidecar_refusals_total"), "{{reason}}"),
     ], stacked=True),
-    Panel("Past the queue", "Sent at once: because the queue was full (whenFull: Passthrough), or because the policy does not match them.", "reqpm", [
+    Panel("Past the queue",
+          "Sent at once: because the queue was full (whenFull: Passthrough), or because the policy does not match them.",
+          "reqpm", [
         Query(f"60 * sum({rate('sidecar_fallback_passthrough_total')})", "queue full"),
         Query(f"60 * sum({rate('sidecar_unpaced_requests_total')})", "not matched"),
     ]),
@@ -152,14 +160,20 @@ RETREAT = Row("Retreat: how the pace follows the API's real limit", [
     Panel("State", "Normal: the policy's pace. Retreat: the API refuses, the pace is cut. Recover: it rises again.", "none", [
         Query(of("sidecar_retreat_state"), "{{pod}}"),
     ], kind="state-timeline", width=12, words=STATES),
-    Panel("Pace and learned limit", "A learned limit that stays means that the policy promises more than the API grants this pod.", "reqpm", [
+    Panel("Pace and learned limit",
+          "A learned limit that stays means that the policy promises more than the API grants this pod.",
+          "reqpm", [
         Query(of("sidecar_effective_rate_rpm"), "{{pod}} pace"),
         Query(f"{of('sidecar_learned_limit_rpm')} > 0", "{{pod}} learned limit"),
     ], width=12),
-    Panel("Refused by the API", "The share of calls that got a 429, over the retreat's window. The application sees almost none of them.", "percentunit", [
+    Panel("Refused by the API",
+          "The share of calls that got a 429, over the retreat's window. The application sees almost none of them.",
+          "percentunit", [
         Query(of("sidecar_upstream_429_rate"), "{{pod}}"),
     ], steps=(0.05, None), top=1),
-    Panel("429s of the API", "Each costs quota with some providers; a few a minute are the price of probing a learned limit.", "reqpm", [
+    Panel("429s of the API",
+          "Each costs quota with some providers; a few a minute are the price of probing a learned limit.",
+          "reqpm", [
         Query(a_minute("pod", "sidecar_upstream_errors_total", 'status_code="429"'), "{{pod}}"),
     ]),
     Panel("Why the pace changed", "Changes of state by cause; unexplained ones hint at somebody else on the same key.", "none", [
@@ -169,7 +183,8 @@ RETREAT = Row("Retreat: how the pace follows the API's real limit", [
 
 UPSTREAM = Row("Upstream", [
     Panel("Answers by class", "What the API said to each call, retries included.", "reqpm", [
-        Query(f"60 * (sum({rate('sidecar_upstream_latency_seconds_count')}) - sum({rate('sidecar_upstream_errors_total', ERRORS)}))", "below 400"),
+        Query(f"60 * (sum({rate('sidecar_upstream_latency_seconds_count')}) - sum({rate('sidecar_upstream_errors_total', ERRORS)}))",
+              "below 400"),
         Query(f"60 * sum({rate('sidecar_upstream_errors_total', REFUSED)})", "4xx"),
         Query(f"60 * sum({rate('sidecar_upstream_errors_total', BROKEN)})", "5xx"),
         Query(f"60 * sum({rate('sidecar_upstream_errors_total', NO_ANSWER)})", "no answer, or a broken one"),
@@ -188,7 +203,9 @@ UPSTREAM = Row("Upstream", [
         Query(quantile(0.05, "le", "sidecar_stream_events_per_second"), "the slowest 5 of 100"),
         Query(quantile(0.5, "le", "sidecar_stream_events_per_second"), "half of all"),
     ]),
-    Panel("Under way, and told to pause", "Requests that have not ended, streams among them; the time until the API may be asked again.", "none", [
+    Panel("Under way, and told to pause",
+          "Requests that have not ended, streams among them; the time until the API may be asked again.",
+          "none", [
         Query(f"sum({of('sidecar_requests_in_flight')})", "requests"),
         Query(f"sum({of('sidecar_streams_open')})", "streams"),
         Query(f"max({of('sidecar_gate_seconds')})", "longest pause", "s"),
@@ -199,7 +216,9 @@ POLICY = Row("Policy", [
     Panel("Sidecars by state of their policy", "Synced is what should be there; docs/cluster.md explains the others.", "none", [
         Query(f"sum by (state) ({of('sidecar_policy_state')})", "{{state}}"),
     ], stacked=True),
-    Panel("Sidecars by source of their settings", "Cache or environment: the API server has not been heard since the start.", "none", [
+    Panel("Sidecars by source of their settings",
+          "Cache or environment: the API server has not been heard since the start.",
+          "none", [
         Query(f"sum by (source) ({of('sidecar_policy_source')})", "{{source}}"),
     ], stacked=True),
     Panel("Generation in force", "Of each policy the lowest and the highest: apart, some sidecars lag behind an edit.", "none", [

@@ -72,7 +72,8 @@ class Scene:
         self.limits()
         self.queues()
         self.policies()
-        down = self.filed("api-down", f"http://{LOOPBACK}:{NOBODY}/v1", rate={"requestsPerMinute": 600}, readiness={"gates": ["Upstream"]})
+        nowhere, gated = f"http://{LOOPBACK}:{NOBODY}/v1", {"gates": ["Upstream"]}
+        down = self.filed("api-down", nowhere, rate={"requestsPerMinute": 600}, readiness=gated)
         down.callers(3, pause=0.2)
 
     def limits(self) -> None:
@@ -82,7 +83,8 @@ class Scene:
 
     def queues(self) -> None:
         rate = {"requestsPerMinute": 30}
-        crowded = self.filed("crowded", self.api.url, rate=rate, queue={"maxDepth": 20, "maxWaitSeconds": 3600, "whenFull": "Reject"})
+        small = {"maxDepth": 20, "maxWaitSeconds": 3600, "whenFull": "Reject"}
+        crowded = self.filed("crowded", self.api.url, rate=rate, queue=small)
         crowded.callers(40)
         hasty = self.filed("hasty", self.api.url, rate=rate)
         hasty.callers(10)

@@ -8,7 +8,8 @@ from workloads import LOOPBACK, Workload
 NAMESPACE = "team-b"
 # An address for documentation: the API server takes none of the loopback's for an endpoint. A relabeling leads back to it.
 ADDRESS = "192.0.2.1"
-RELABELING = {"sourceLabels": ["__address__"], "regex": f"{ADDRESS}:(.+)", "replacement": f"{LOOPBACK}:$1", "targetLabel": "__address__"}
+BACK = {"regex": f"{ADDRESS}:(.+)", "replacement": f"{LOOPBACK}:$1"}
+RELABELING = {"sourceLabels": ["__address__"], "targetLabel": "__address__", **BACK}
 VALUES = {
     "crds": {"enabled": False},
     "rbac": {"aggregate": False},

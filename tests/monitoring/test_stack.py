@@ -32,7 +32,7 @@ class Monitoring(unittest.TestCase):
         cls.addClassCleanup(cls.scene.stop)
         cls.scene.start()
         wait = cls.stack.server.wait
-        wait("the operator took the PodMonitor", lambda: "podMonitor/pacer-system/pacer" in cls.stack.configuration(RELEASE))
+        wait("the operator took the PodMonitor", lambda: "podMonitor/pacer-system/pacer/0" in cls.stack.configuration(RELEASE))
         wait("the operator took the alerts", lambda: cls.stack.rules(RELEASE))
         cls.rules = cls.stack.rules(RELEASE)
         cls.prometheus = Prometheus(cls.stack, RELEASE, shortened(cls.rules))
@@ -40,20 +40,20 @@ class Monitoring(unittest.TestCase):
     @classmethod
     def install(cls) -> None:
         """First without the label that the notes tell about, as everybody does, then with it."""
-        stack = cls.stack
-        stack.want_prometheus(RELEASE, RELEASE)
-        notes = stack.install("pacer", "--set", "podMonitor.enabled=true,prometheusRule.enabled=true")
-        stack.server.wait("a configuration", lambda: stack.configuration(RELEASE))
-        cls.unlabelled = stack.configuration(RELEASE)
+        cls.stack.want_prometheus(RELEASE, RELEASE)
+        wanted = ["--set", "podMonitor.enabled=true,prometheusRule.enabled=true"]
+        notes = cls.stack.install("pacer-unlabelled", *wanted, "--set", "crds.enabled=false,rbac.aggregate=false")
         labels = [word for pair in re.findall(r"(--set) (\w+\.labels\.release=\S+)", notes) for word in pair]
-        stack.server.helm("upgrade", *stack.chart("pacer"), "--reuse-values", *labels)
+        cls.stack.install("pacer", *wanted, *labels)
 
     def until(self, what: str, look: Callable[[], object]) -> None:
         """Waits for what Prometheus has yet to see."""
         self.stack.server.wait(what, look)
 
-    def test_without_the_label_of_the_notes_nothing_is_scraped(self):
-        self.assertNotIn("pacer-system", self.unlabelled)
+    def test_what_lacks_the_label_of_the_notes_is_not_taken(self):
+        monitors = re.findall(r"job_name: podMonitor/(\S+)/0", self.stack.configuration(RELEASE))
+        self.assertEqual(monitors, ["pacer-system/pacer"])
+        self.assertEqual(self.rules.count("- name: pacer\n"), 1)
 
     def test_every_sidecar_is_scraped_through_the_pod_monitor(self):
         up = 'up{job="pacer-system/pacer", namespace="team-a"} == 1'
