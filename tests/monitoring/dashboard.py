@@ -24,7 +24,8 @@ def variables() -> list[dict]:
         everything = {"text": ["All"], "value": ["$__all"]}
         found.append({
             "name": name, "label": name.capitalize(), "type": "query", "datasource": SOURCE,
-            "query": {"query": query, "refId": name}, "includeAll": True, "multi": True, "allValue": ".*", "refresh": 2, "sort": 1, "current": everything,
+            "query": {"query": query, "refId": name}, "includeAll": True, "multi": True, "allValue": ".*",
+            "refresh": 2, "sort": 1, "current": everything,
         })
         chosen.append(f'{label}=~"${name}"')
     return found
@@ -139,7 +140,8 @@ def made() -> str:
     """The file's text."""
     whole = {
         "uid": UID, "title": "Pacer sidecars", "tags": ["pacer"], "schemaVersion": 39, "version": 1, "editable": True,
-        "graphTooltip": 1, "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser", "annotations": {"list": []}, "links": [],
+        "graphTooltip": 1, "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "browser",
+        "annotations": {"list": []}, "links": [],
         "description": "Sidecars that pace calls to LLM APIs: quota and use, waits, retreat, upstream, policies.",
         "templating": {"list": variables()}, "panels": list(placed()),
     }
