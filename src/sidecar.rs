@@ -5,6 +5,8 @@
 
 mod config;
 mod error;
+#[cfg(any(test, feature = "fault-injection"))]
+mod fault;
 mod run;
 
 use std::net::SocketAddr;
@@ -71,6 +73,8 @@ impl Sidecar {
         let (feed, follow) = policy::start(config.policy.clone(), config.bootstrap.clone(), metrics.clone())
             .map_err(StartError::Policy)?;
         let (scheduler, dispatch) = Scheduler::new(feed.settings.clone(), metrics.clone());
+        #[cfg(feature = "fault-injection")]
+        let dispatch = fault::stuck_when_told(dispatch);
         let options = config.proxy_options();
         let (proxy, refresh) =
             Proxy::new(options, scheduler.clone(), feed.settings.clone(), metrics.clone())?;

@@ -11,7 +11,7 @@ from api_server import free_ports
 from stack import Stack
 from tools import ROOT, of_kind
 
-PACER = Path(os.environ.get("PACER_BIN", ROOT / "target/debug/pacer"))
+PACER = Path(os.environ.get("PACER_BIN", ROOT / "target/release/pacer"))
 LOOPBACK = "127.0.0.1"
 QUESTION = json.dumps({"model": "m", "messages": []}).encode()
 
@@ -32,7 +32,7 @@ class Workload:
 
     def start(self, *arguments: str | Path, kubeconfig: Path | None = None) -> "Workload":
         if not PACER.exists():
-            raise SystemExit(f"missing: {PACER}\n    make build")
+            raise SystemExit(f"missing: {PACER}\n    make release")
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": str(kubeconfig or "/dev/null")}
         ports = [f"--port={self.proxy}", f"--metrics-port={self.metrics}"]
         self.stack.server.run(f"{self.namespace}-{self.name}", PACER, *arguments, *ports, env=environment)
