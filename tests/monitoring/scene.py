@@ -40,6 +40,8 @@ CAUSES = [
 ALERTS = {cause.alert for cause in CAUSES}
 # These two raise nothing by design, and whatever they like.
 WORKLOADS = {"healthy", "demo", *(cause.workload for cause in CAUSES)}
+# Those that are no Deployment's: their series have the name of the workload all the same.
+CONTROLLED = {"crowded": "Job", "hasty": "StatefulSet", "rejected": ""}
 
 
 class Scene:
@@ -55,7 +57,7 @@ class Scene:
         self.tight.stop()
 
     def workload(self, name: str) -> Workload:
-        return Workload(self.stack, name)
+        return Workload(self.stack, name, controller=CONTROLLED.get(name, "ReplicaSet"))
 
     def filed(self, name: str, upstream: str, **spec: object) -> Workload:
         """One that has its policy from a file."""

@@ -14,15 +14,19 @@ from tools import ROOT, of_kind
 PACER = Path(os.environ.get("PACER_BIN", ROOT / "target/release/pacer"))
 LOOPBACK = "127.0.0.1"
 QUESTION = json.dumps({"model": "m", "messages": []}).encode()
+# What the pod's controller adds to the workload's name, and what the pod's name adds to the controller's. The first is a
+# Deployment's, the second a CronJob's, the last has none.
+CONTROLLERS = {"ReplicaSet": ("-7d9f8c6b5", "-x2k4p"), "Job": ("-29384750", "-x2k4p"), "StatefulSet": ("", "-0"), "": ("", "")}
 
 
 class Workload:
     """A pod with a sidecar. The pod is the chart's, but for its name and the port that the process has here."""
 
-    def __init__(self, stack: Stack, name: str, namespace: str = "team-a"):
-        self.stack, self.name, self.namespace = stack, name, namespace
-        self.replicas = f"{name}-7d9f8c6b5"
-        self.pod = f"{self.replicas}-x2k4p"
+    def __init__(self, stack: Stack, name: str, namespace: str = "team-a", controller: str = "ReplicaSet"):
+        self.stack, self.name, self.namespace, self.controller = stack, name, namespace, controller
+        more, last = CONTROLLERS[controller]
+        self.owner = f"{name}{more}"
+        self.pod = f"{self.owner}{last}"
         self.proxy, self.metrics = free_ports(2)
         self.policy = stack.server.home / f"{namespace}-{name}.yaml"
 
@@ -57,9 +61,10 @@ class Workload:
     def place(self) -> None:
         """What the scheduler and the kubelet would do."""
         [pod] = of_kind("Pod", (ROOT / "manifests/workloads/pod.yaml").read_text())
-        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": self.replicas, "controller": True}
         pod["metadata"] |= {"name": self.pod, "namespace": self.namespace}
-        pod["metadata"]["ownerReferences"] = [{**owner, "uid": str(uuid.uuid4())}]
+        if self.controller:
+            owner = {"apiVersion": "batch/v1" if self.controller == "Job" else "apps/v1", "kind": self.controller, "name": self.owner}
+            pod["metadata"]["ownerReferences"] = [{**owner, "uid": str(uuid.uuid4()), "controller": True}]
         pod["spec"]["nodeName"] = "node"
         pod["spec"]["initContainers"][0]["ports"][0]["containerPort"] = self.metrics
         self.stack.server.apply(pod)
