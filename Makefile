@@ -3,7 +3,7 @@
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
-#   PACER_BIN   the binary under test in `clients`, `page` and `systemd` (default: the release build)
+#   PACER_BIN   the binary under test in `clients`, `monitoring`, `page` and `systemd` (default: the release build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
 #   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
@@ -41,7 +41,7 @@ build: ## Build the debug binary
 
 # What the README's commands build, and with it most of what `targets` builds: one more build of every dependency costs minutes.
 .PHONY: release
-release: ## Build the release binary, which `clients` and `page` test
+release: ## Build the release binary, which `clients`, `monitoring` and `page` test
 	cargo build --release --locked --bin pacer
 
 .PHONY: dist
@@ -90,10 +90,17 @@ chart: tools ## Check the chart: lint, schema, refusals, every rendered field, i
 	$(PYTHON) -B -m unittest discover --start-directory tests/chart
 
 .PHONY: generate-chart
-generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/
+generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/, and its dashboard
 	cp crd/ratelimitpolicies.pacer.dev.yaml charts/pacer/files/crd.yaml
 	$(PYTHON) -B tests/chart/document.py
 	$(PYTHON) -B tests/chart/manifests.py
+	$(PYTHON) -B tests/monitoring/dashboard.py
+
+.PHONY: monitoring
+monitoring: release tools ## Scrape sidecars with a real Prometheus through its operator, fire every alert, fill every panel (builds both once)
+	@tests/tools.sh $(PYTHON) venv openssl
+	@for part in operator prometheus promtool; do tests/components.sh "$$part" >/dev/null; done
+	"$$(tests/clients/run.sh python ../monitoring/grafana.txt)" -B -m unittest discover --start-directory tests/monitoring
 
 readme: export PYTHONPATH := $(CURDIR)/tests/support/python
 
@@ -190,8 +197,8 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint image-lint workflow-lint systemd unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
-	@printf '\nmake test: lints, the workflows, the unit, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
+test: prerequisites tools lint image-lint workflow-lint systemd unit alerts targets chart monitoring cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, its monitoring, a real API server, the README's commands, the SDKs, the page
+	@printf '\nmake test: lints, the workflows, the unit, Rust tests, alerts, limiter figures, the chart, its monitoring, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites

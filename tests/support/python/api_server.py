@@ -77,7 +77,7 @@ class ApiServer:
         deadline = time.monotonic() + WITHIN_SECONDS
         while not condition():
             if time.monotonic() > deadline or any(process.poll() is not None for process in self.processes):
-                logs = "\n".join(log.read_text()[-2000:] for log in self.home.glob("*.log"))
+                logs = "\n".join(f"{log.name}: ...{log.read_text()[-1000:]}" for log in sorted(self.home.glob("*.log")))
                 raise AssertionError(f"not within {WITHIN_SECONDS} s: {what}\n{logs}")
             time.sleep(0.1)
 
@@ -95,16 +95,18 @@ class ApiServer:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig())}
         return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, env=environment)
 
-    def kubeconfig(self, token: str = TOKEN, namespace: str = "default") -> Path:
-        file = self.home / f"kubeconfig-{namespace}-{hashlib.sha256(token.encode()).hexdigest()[:8]}"
-        cluster = {"server": f"https://127.0.0.1:{self.port}", "insecure-skip-tls-verify": True}
+    def kubeconfig(self, token: str = TOKEN, namespace: str = "default", port: int | None = None) -> Path:
+        """A file for the administrator, unless it is another's token; for another server where there is a port."""
+        cluster = {"server": f"https://127.0.0.1:{port or self.port}", "insecure-skip-tls-verify": True}
         config = {
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": namespace}}],
             "clusters": [{"name": "it", "cluster": cluster}], "users": [{"name": "it", "user": {"token": token}}],
         }
+        text = json.dumps(config)
+        file = self.home / f"kubeconfig-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         if not file.exists():
-            file.write_text(json.dumps(config))
+            file.write_text(text)
         return file
 
     def apply(self, *objects: dict | str) -> None:

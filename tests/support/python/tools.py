@@ -1,9 +1,9 @@
 """The chart, and the programs that render and read it. What is missing fails, and says how it is had."""
 
+import functools
 import json
 import os
 import subprocess
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -13,9 +13,9 @@ SERVICE_MONITOR = ["--values", str(CHART / "ci/servicemonitor-values.yaml")]
 IMAGE = ["--set", "image.repository=registry.example.com/pacer"]
 
 
-@cache
+@functools.cache
 def folder(kind: str) -> Path:
-    """What tests/components.sh says: `path`, `charts` and so on. The first time it builds what is missing."""
+    """Where tests/components.sh puts things: `path`, `charts` or `node`."""
     script = [ROOT / "tests/components.sh", kind]
     return Path(subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
