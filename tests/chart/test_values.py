@@ -31,6 +31,18 @@ def open_objects(schema: object, path: str = "") -> Iterator[str]:
             yield from open_objects(below, f"{path}.{name}")
 
 
+def optional(schema: dict, path: str = "") -> Iterator[str]:
+    """Values that may be missing: null takes a default away, and the templates count on all of them."""
+    required = schema.get("required", [])
+    for name, below in schema["properties"].items():
+        here = f"{path}/{name}"
+        # `global` and `enabled` are a parent chart's, a resource without a limit is a choice.
+        if name not in required and here not in ("/global", "/enabled") and path != "/sidecar/resources":
+            yield here
+        if "properties" in below:
+            yield from optional(below, here)
+
+
 class Documentation(unittest.TestCase):
     def test_every_value_has_a_comment(self):
         self.assertEqual([value.path for value in VALUES if not value.comment], [])
@@ -47,6 +59,9 @@ class Documentation(unittest.TestCase):
 class Refusals(unittest.TestCase):
     def test_the_schema_is_closed_everywhere(self):
         self.assertEqual(list(open_objects(SCHEMA)), [])
+
+    def test_no_value_may_be_missing(self):
+        self.assertEqual(list(optional(SCHEMA)), [])
 
     def test_a_value_that_is_no_good_is_named(self):
         for given, *expected in (
