@@ -16,7 +16,7 @@ class Documents(unittest.TestCase):
     def test_the_command_that_connects_renders_a_monitor_the_alerts_and_the_dashboard(self):
         [command] = re.findall(r"^\$ (helm upgrade .*?[^\\])$", PAGE, re.MULTILINE | re.DOTALL)
         words = shlex.split(command.replace("\\\n", ""))
-        rendered = objects(render(*words[words.index("--reuse-values") + 1 :]))
+        rendered = objects(render(*words[words.index("--reset-then-reuse-values") + 1 :]))
         self.assertIn(("ConfigMap", "pacer-system/pacer-dashboard"), rendered)
         for kind in ("PodMonitor", "PrometheusRule"):
             labels = rendered[kind, "pacer-system/pacer"]["metadata"]["labels"]
