@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from . import sandbox
-
 NAME = "node"
+SANDBOX = "localhost/pacer-e2e/sandbox:1"
 ADDRESS = "172.30.0.1"
 PODS = "10.88.0.0/24"
 SERVICES = "10.96.0.0/16"
@@ -33,7 +32,7 @@ def containerd() -> str:
 root = "/var/lib/containerd"
 state = "/run/containerd"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{sandbox.IMAGE}"
+  sandbox_image = "{SANDBOX}"
   restrict_oom_score_adj = true
   disable_apparmor = true
   tolerate_missing_hugetlb_controller = true

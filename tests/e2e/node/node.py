@@ -6,10 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import archive
 import tools
 
 from . import configuration as told
-from . import sandbox
 from .certificates import Authority
 
 WITHIN_SECONDS = 120
@@ -104,11 +104,15 @@ class Node:
         )
 
     def _import(self, images: list[Path]) -> None:
-        pause = self.home / "sandbox.tar"
-        sandbox.build(pause)
         self.wait("containerd answers", lambda: _works("ctr", "version"))
-        for archive in [pause, *images]:
-            _do("ctr", "--namespace", "k8s.io", "images", "import", archive)
+        for image in [self._sandbox(), *images]:
+            _do("ctr", "--namespace", "k8s.io", "images", "import", image)
+
+    def _sandbox(self) -> Path:
+        program, image = self.home / "sandbox", self.home / "sandbox.tar"
+        _do("cc", "-Os", "-static", "-s", "-o", program, Path(__file__).with_name("sandbox.c"))
+        archive.write(image, told.SANDBOX, {"sandbox": program}, {"Entrypoint": ["/sandbox"]})
+        return image
 
     def _control_plane(self) -> None:
         manager = self.authority.kubeconfig("controllers", "/CN=system:kube-controller-manager")
