@@ -57,7 +57,7 @@ def _faulty(tar: Path) -> None:
     _script(tools.ROOT / "image/rootfs.sh", folder, PACER_FEATURES="fault-injection")
     root = folder / "rootfs"
     files = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
-    archive.write(tar, FAULTY, files, {"Entrypoint": ["/usr/local/bin/pacer"], "Cmd": ["run"], "User": "65532:65532"})
+    archive.write(tar, FAULTY, {"Entrypoint": ["/usr/local/bin/pacer"], "Cmd": ["run"], "User": "65532:65532"}, files)
 
 
 def _script(script: Path, *arguments: Path, **environment: str) -> None:

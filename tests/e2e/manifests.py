@@ -3,10 +3,7 @@
 from cluster import POLICY
 
 GRACE_SECONDS = 45
-CONTAINER = {
-    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    "runAsUser": 65532,
-}
+CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 INJECT = {"pacer.dev/inject": "true"}
 APP_PORT = 8080
 

@@ -24,5 +24,8 @@ esac
 # build scripts and procedural macros.
 RUSTFLAGS="-C target-feature=+crt-static" \
     cargo build --locked --release --target "$host" --package pacer-e2e-app
-"${PYTHON:-python3}" -B tests/e2e/app/archive.py \
-    "${CARGO_TARGET_DIR:-target}/$host/release/app" localhost/pacer-e2e/app:1 "$out"
+# Another user than the sidecar's, so that neither leans on files of the other. A number, so that the kubelet can
+# tell that it is not root.
+"${PYTHON:-python3}" -B tests/e2e/archive.py "$out" localhost/pacer-e2e/app:1 \
+    '{"Entrypoint": ["/app"], "User": "65533:65533", "ExposedPorts": {"8080/tcp": {}}, "WorkingDir": "/"}' \
+    "app=${CARGO_TARGET_DIR:-target}/$host/release/app"

@@ -111,7 +111,7 @@ class Node:
     def _sandbox(self) -> Path:
         program, image = self.home / "sandbox", self.home / "sandbox.tar"
         _do("cc", "-Os", "-static", "-s", "-o", program, Path(__file__).with_name("sandbox.c"))
-        archive.write(image, told.SANDBOX, {"sandbox": program}, {"Entrypoint": ["/sandbox"]})
+        archive.write(image, told.SANDBOX, {"Entrypoint": ["/sandbox"]}, {"sandbox": program})
         return image
 
     def _control_plane(self) -> None:
