@@ -157,6 +157,11 @@ image-lint: ## Check the Dockerfile (installs hadolint once)
 	@tests/tools.sh $(PYTHON) venv
 	"$$(dirname "$$(tests/clients/run.sh python ../image/lint.txt)")/hadolint" Dockerfile
 
+.PHONY: e2e
+e2e: tools ## Run the image on a real node of its own, or on the cluster of KUBECONFIG (ARGS="test_drain"; root)
+	@tests/tools.sh cargo $(PYTHON) openssl unshare setpriv curl cc
+	$(PYTHON) -B tests/e2e $(ARGS)
+
 .PHONY: alerts
 alerts: ## Check the alerts, and prove when each fires and when it stays silent (builds promtool once)
 	promtool="$$(tests/components.sh promtool)"; \

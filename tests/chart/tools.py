@@ -1,5 +1,6 @@
 """The chart, and the programs that render and read it. What is missing fails, and says how it is had."""
 
+import functools
 import json
 import os
 import subprocess
@@ -12,8 +13,9 @@ SERVICE_MONITOR = ["--values", str(CHART / "ci/servicemonitor-values.yaml")]
 IMAGE = ["--set", "image.repository=registry.example.com/pacer"]
 
 
+@functools.cache
 def folder(kind: str) -> Path:
-    """Where `make tools` puts things: `path` or `charts`."""
+    """Where tests/components.sh puts things: `path`, `charts` or `node`."""
     script = [ROOT / "tests/components.sh", kind]
     return Path(subprocess.run(script, check=True, capture_output=True, text=True).stdout.strip())
 

@@ -1,11 +1,12 @@
 """What the tests have in common: a namespace of their own with an upstream in it, and a report when one fails."""
 
+import contextlib
 import json
 import unittest
 
 import manifests
 import transcript
-from cluster import Cluster, Pod
+from cluster import Cluster, Pod, proxy_path
 
 # How the application reaches the sidecar.
 BASE_URL = "http://127.0.0.1:9190/v1"
@@ -19,6 +20,7 @@ class Case(unittest.TestCase):
     # Needs what only the node of this run has: its API server can be paused, its sidecar broken.
     own_node_only = False
     cluster: Cluster
+    release: "Release"
     namespace = ""
 
     @classmethod
@@ -62,6 +64,14 @@ class Case(unittest.TestCase):
         self.apply(manifests.pod(name, self.cluster.images.app, ["serve"], policy, restart="Always"))
         return self.wait_ready(name)
 
+    def injected(self, name: str, policy: str, arguments: tuple[str, ...] = ("serve",)) -> dict:
+        """The application's pod as the API server would store it, to be changed before it is applied."""
+        pod = manifests.pod(name, self.cluster.images.app, list(arguments), policy, restart="Always")
+        create = ["create", "--dry-run=server", "--output=json", "--filename=-", "--namespace", self.namespace]
+        stored = json.loads(self.cluster.kubectl(*create, stdin=json.dumps(pod)))
+        labels = stored["metadata"]["labels"]
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": stored["spec"]}
+
     def client(self, name: str, policy: str, *arguments: str) -> None:
         """The application that makes its calls at once and ends, with the sidecar."""
         image = self.cluster.images.app
@@ -87,6 +97,18 @@ class Case(unittest.TestCase):
     def http(self, pod: str, port: int, path: str, body: dict | None = None) -> str:
         return self.cluster.http(self.namespace, pod, port, path, body)
 
+    def proxy(self, pod: str, port: int, path: str) -> str:
+        return proxy_path(self.namespace, pod, port, path)
+
+    @contextlib.contextmanager
+    def watch(self):
+        """Gives a function: every state of a pod that the API server has told since, oldest first."""
+        command = ["get", "pods", "--watch", "--output=json", "--namespace", self.namespace]
+        with self.cluster.following(*command) as told:
+            # Its first words are the upstream's state: from there on it misses nothing.
+            self.wait_for("the watch is on", told)
+            yield lambda pod: [state for state in map(Pod, _objects(told())) if state.name == pod]
+
     def logs(self, pod: str, container: str = "app", previous: bool = False) -> str:
         return self.cluster.logs(self.namespace, pod, container, previous)
 
@@ -96,3 +118,16 @@ class Case(unittest.TestCase):
 
     def wait_for(self, what: str, condition, seconds: float = 120):
         return self.cluster.wait_for(what, condition, seconds)
+
+
+def _objects(stream: str) -> list[dict]:
+    """Those that have come whole."""
+    rest, decoder, found = stream.strip(), json.JSONDecoder(), []
+    while rest:
+        try:
+            item, end = decoder.raw_decode(rest)
+        except json.JSONDecodeError:
+            break
+        found.append(item)
+        rest = rest[end:].strip()
+    return found

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +34,14 @@ class Cluster:
     def __init__(self, kubeconfig: Path, images: Images, node=None):
         self.kubeconfig, self.images, self.node = kubeconfig, images, node
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Nothing of whoever runs the tests."""
+        return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": str(self.kubeconfig)}
+
     def call(self, program: Path, *arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess:
-        own = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "KUBECONFIG": str(self.kubeconfig)}
-        return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, env=own | environment)
+        own = self.environment | environment
+        return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, env=own)
 
     def try_kubectl(self, *arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess:
         """Whatever comes of it: see `returncode`, `stdout` and `stderr`."""
@@ -44,8 +51,21 @@ class Cluster:
         """What kubectl prints; that it does not fail is taken for granted."""
         return _printed(self.try_kubectl(*arguments, stdin=stdin, **environment))
 
+    @contextlib.contextmanager
+    def following(self, *arguments: str):
+        """A kubectl that stays: gives a function that tells what it has printed so far."""
+        with tempfile.TemporaryDirectory() as folder:
+            printed = Path(folder, "printed")
+            command = [tools.folder("path") / "kubectl", *arguments]
+            with printed.open("w") as output:
+                process = subprocess.Popen(command, stdout=output, env=self.environment)
+            try:
+                yield printed.read_text
+            finally:
+                process.kill()
+                process.wait()
+
     def helm(self, *arguments: str | Path) -> str:
-        # A home for its cache: it does without, and says so.
         return _printed(self.call(tools.folder("charts") / "helm", *arguments, "--namespace", RELEASE_NAMESPACE))
 
     def apply(self, namespace: str, *objects: dict | str) -> None:
@@ -82,7 +102,7 @@ class Cluster:
 
     def http(self, namespace: str, pod: str, port: int, path: str, body: dict | None = None) -> str:
         """Asks a pod's port, through the API server; with `body`, a POST. What is not 2xx raises."""
-        raw = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
+        raw = proxy_path(namespace, pod, port, path)
         if body is None:
             return self.kubectl("get", "--raw", raw)
         return self.kubectl("create", "--raw", raw, "--filename=-", stdin=json.dumps(body))
@@ -109,6 +129,14 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {seconds} s: {what}{last}")
             time.sleep(0.2)
+
+    def signal(self, namespace: str, pod: str, container: str, number: signal.Signals) -> None:
+        """Sends a signal to the processes of a container. Own node only."""
+        identity = self.pod(namespace, pod).containers[container]["containerID"].removeprefix("containerd://")
+        processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal() and _within(entry, identity)]
+        assert processes, f"no process of {pod}, {container}"
+        for process in processes:
+            os.kill(process, number)
 
     @contextlib.contextmanager
     def without_api_server(self):
@@ -162,6 +190,18 @@ class Pod:
     def ended(self, container: str) -> dict | None:
         """`exitCode`, `startedAt`, `finishedAt`, `reason`; None while it has not ended."""
         return self.containers.get(container, {}).get("state", {}).get("terminated")
+
+
+def _within(process: Path, identity: str) -> bool:
+    """Whether the process is one of the container; it may be gone by now."""
+    with contextlib.suppress(OSError):
+        return identity in (process / "cgroup").read_text()
+    return False
+
+
+def proxy_path(namespace: str, pod: str, port: int, path: str) -> str:
+    """Where the API server answers for a pod's port."""
+    return f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
 
 
 def _printed(done: subprocess.CompletedProcess) -> str:

@@ -58,10 +58,10 @@ def _interrupt(number: int, _frame) -> None:
 
 
 def _hierarchies() -> list[Path]:
-    """Version 2 has one hierarchy, version 1 one for each controller."""
+    """Version 2 has one hierarchy; version 1 has one for each controller, and version 2 beside them."""
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]
-    return [folder for folder in CGROUPS.iterdir() if (folder / "tasks").exists()]
+    return [folder for folder in CGROUPS.iterdir() if (folder / "cgroup.procs").exists()]
 
 
 def _make() -> None:
