@@ -3,10 +3,14 @@
 import contextlib
 import json
 import unittest
+from typing import TYPE_CHECKING
 
 import manifests
 import transcript
 from cluster import Cluster, Pod, proxy_path
+
+if TYPE_CHECKING:
+    from release import Release
 
 # How the application reaches the sidecar.
 BASE_URL = "http://127.0.0.1:9190/v1"
@@ -102,7 +106,7 @@ class Case(unittest.TestCase):
 
     @contextlib.contextmanager
     def watch(self):
-        """Gives a function: every state of a pod that the API server has told since, oldest first."""
+        """Gives a function, for use within: every state of a pod that the API server has told so far, oldest first."""
         command = ["get", "pods", "--watch", "--output=json", "--namespace", self.namespace]
         with self.cluster.following(*command) as told:
             # Its first words are the upstream's state: from there on it misses nothing.

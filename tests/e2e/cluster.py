@@ -53,7 +53,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def following(self, *arguments: str):
-        """A kubectl that stays: gives a function that tells what it has printed so far."""
+        """A kubectl that stays: gives a function, for use within, that tells what it has printed so far."""
         with tempfile.TemporaryDirectory() as folder:
             printed = Path(folder, "printed")
             command = [tools.folder("path") / "kubectl", *arguments]
@@ -77,7 +77,7 @@ class Cluster:
     def get(self, namespace: str, kind: str, name: str) -> dict:
         return json.loads(self.kubectl("get", kind, name, "--namespace", namespace, "--output=json"))
 
-    def list(self, namespace: str, kind: str, selector: str = "") -> list[dict]:
+    def items(self, namespace: str, kind: str, selector: str = "") -> list[dict]:
         listed = self.kubectl("get", kind, "--namespace", namespace, f"--selector={selector}", "--output=json")
         return json.loads(listed)["items"]
 
@@ -152,7 +152,7 @@ class Cluster:
         """All that is known of a namespace's pods, for who reads why a test failed."""
         parts = [self.try_kubectl("describe", "pods", "--namespace", namespace).stdout]
         parts += [self.try_kubectl("get", "events", "--namespace", namespace, "--sort-by=.lastTimestamp").stdout]
-        for pod in self.list(namespace, "pods"):
+        for pod in self.items(namespace, "pods"):
             for container in Pod(pod).containers:
                 name = pod["metadata"]["name"]
                 log = self.try_kubectl("logs", name, f"--container={container}", f"--namespace={namespace}", "--tail=60").stdout

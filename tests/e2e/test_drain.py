@@ -22,11 +22,10 @@ class Drain(Case):
             self.wait_for("some have left and some wait", self.half_way)
             waiting = self.sidecar("drain")["queue"]["total"]
             self.cluster.delete(self.namespace, "pod", "drain")
-            self.wait_for("the pod is gone", lambda: not self.cluster.list(self.namespace, "pods", "app=drain"))
-            calls = [json.loads(line) for line in answers().splitlines()]
+            self.wait_for("the pod is gone", lambda: not self.cluster.items(self.namespace, "pods", "app=drain"))
+            states, calls = seen("drain"), [json.loads(line) for line in answers().splitlines()]
         self.assertEqual([call["status"] for call in calls], [200] * REQUESTS)
         self.assertEqual((self.counts()["completed"], len(self.counts()["arrivals_ms"])), (REQUESTS, REQUESTS))
-        states = seen("drain")
         for state in states:
             self.assertTrue(state.ended("app") or not state.ended("pacer"), "the sidecar ended before the application")
         last = states[-1]

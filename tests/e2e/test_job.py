@@ -12,7 +12,7 @@ class Job(Case):
         arguments = ["client", "--base-url", BASE_URL, "--requests", "20", "--concurrency", "4"]
         self.apply(manifests.job("job", manifests.pod("job", self.cluster.images.app, arguments, "job")))
         self.cluster.kubectl("wait", "--for=condition=Complete", "job/job", "--namespace", self.namespace, "--timeout=180s")
-        [pod] = self.cluster.list(self.namespace, "pods", "app=job")
+        [pod] = self.cluster.items(self.namespace, "pods", "app=job")
         pod = self.pod(pod["metadata"]["name"])
         self.assertEqual([pod.ended(name)["exitCode"] for name in ("app", "pacer")], [0, 0])
         self.assertGreaterEqual(pod.ended("pacer")["finishedAt"], pod.ended("app")["finishedAt"])

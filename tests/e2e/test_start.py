@@ -14,7 +14,7 @@ class Start(Case):
         with self.watch() as seen:
             self.client("first-call", "start")
             pod = self.wait_pod("first-call", "has ended", lambda pod: pod.phase in ("Succeeded", "Failed"))
-        beside = [one for one in seen("first-call") if one.running("app")]
+            beside = [one for one in seen("first-call") if one.running("app")]
         self.assertTrue(all(one.containers["pacer"]["started"] for one in beside), beside)
         self.assertGreaterEqual(pod.ended("app")["startedAt"], pod.ended("pacer")["startedAt"])
         [call] = [json.loads(line) for line in self.logs("first-call").splitlines() if "summary" not in line]
@@ -26,7 +26,7 @@ class Start(Case):
         template = manifests.pod("deployed", self.cluster.images.app, ["serve"], "deployed")
         self.apply(manifests.deployment("deployed", template))
         self.cluster.kubectl("rollout", "status", "deployment/deployed", "--namespace", self.namespace, "--timeout=120s")
-        [pod] = self.cluster.list(self.namespace, "pods", "app=deployed")
+        [pod] = self.cluster.items(self.namespace, "pods", "app=deployed")
         self.assertEqual([one["name"] for one in pod["spec"]["initContainers"]], ["pacer"])
         status = self.sidecar(pod["metadata"]["name"])
         self.assertEqual((status["policy"]["source"], status["policy"]["state"]), ("cluster", "synced"))

@@ -22,8 +22,8 @@ class Upstream(Case):
             self.cluster.kubectl("delete", "pod", "upstream", "--namespace", self.namespace)
             self.wait_for("the sidecar says why", lambda: self.detail()["reason"] == "upstream_unreachable")
             self.probed_meanwhile()
-        after = self.pod("app")
-        self.assertTrue(all(pod.ready for pod in [*seen("app"), after]))
+            after = self.pod("app")
+            self.assertTrue(all(pod.ready for pod in [*seen("app"), after]))
         self.assertEqual(condition(before, "Ready"), condition(after, "Ready"))
         self.assertEqual((after.restarts("pacer"), after.restarts("app")), (0, 0))
 
