@@ -34,8 +34,8 @@ def on_own_node(names: list[str]) -> int:
     if os.geteuid() != 0:
         raise SystemExit("the node needs root: run as root, or set KUBECONFIG to use a cluster of yours")
     namespaces.install_packages()
+    archives = images.build()
     with namespaces.one_at_a_time():
-        archives = images.build()
         environment = os.environ | {"PACER_E2E_ARCHIVES": ":".join(map(str, archives))}
         return namespaces.run([sys.executable, "-B", str(HERE / "suite.py"), *names], environment)
 
