@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import shutil
 import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -33,17 +31,13 @@ def load(names: list[str]) -> unittest.TestSuite:
 
 
 def on_own_node() -> int:
+    from node import namespaces
     from node.node import Node
 
-    home = Path(tempfile.mkdtemp(prefix="pacer-e2e-"))
-    try:
-        with transcript.phase("node Ready"):
-            node = Node(home, transcript.FOLDER / "log")
-            node.start([Path(archive) for archive in os.environ["PACER_E2E_ARCHIVES"].split(":")])
-        return _run(Cluster(node.kubeconfig, images.built(), node), sys.argv[1:], prefix="e2e")
-    finally:
-        # Its mounts are this namespace's: nobody else sees them.
-        shutil.rmtree(home, ignore_errors=True)
+    with transcript.phase("node Ready"):
+        node = Node(namespaces.HOME, transcript.FOLDER / "log")
+        node.start([Path(archive) for archive in os.environ["PACER_E2E_ARCHIVES"].split(":")])
+    return _run(Cluster(node.kubeconfig, images.built(), node), sys.argv[1:], prefix="e2e")
 
 
 def on_yours(kubeconfig: Path, names_of_images: images.Images, names: list[str]) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,6 +14,8 @@ from .configuration import CGROUP
 
 CGROUPS = Path("/sys/fs/cgroup")
 LOCK = Path(tempfile.gettempdir(), "pacer-e2e.lock")
+# All that the node keeps. Mounts keep it from being removed as long as the namespaces are there.
+HOME = Path(tempfile.gettempdir(), "pacer-e2e")
 CLEARED_WITHIN_SECONDS = 20
 # The first process of the namespaces is a shell, which collects the orphans that container runtimes leave; its end is the
 # end of all that runs there, its network and its mounts. It is killed when its parent ends, however that comes.
@@ -39,10 +42,11 @@ def install_packages() -> None:
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
-    """Runs `command` in new namespaces, and leaves nothing of it behind."""
+    """Runs `command` in new namespaces, and leaves nothing of it behind. What a run left that was killed goes as well."""
     signal.signal(signal.SIGTERM, _interrupt)
     _clear()
     _make()
+    HOME.mkdir(mode=0o700)
     # A group of its own: an interrupt at the terminal is this process's to handle.
     process = subprocess.Popen([*ENTER, *command], env=environment, start_new_session=True)
     try:
@@ -75,12 +79,14 @@ def _make() -> None:
 
 
 def _clear() -> None:
-    """Removes the cgroups; the kernel needs a moment to see that the processes are gone."""
+    """Removes the folder and the cgroups; the kernel needs a moment to see that the processes are gone."""
     deadline = time.monotonic() + CLEARED_WITHIN_SECONDS
     while any([_remove(hierarchy / CGROUP) for hierarchy in _hierarchies()]):
         if time.monotonic() > deadline:
             raise SystemExit(f"the cgroups named {CGROUP} under {CGROUPS} cannot be removed: does a process run there?")
         time.sleep(0.1)
+    if HOME.exists():
+        shutil.rmtree(HOME)
 
 
 def _remove(cgroup: Path) -> bool:
