@@ -36,6 +36,7 @@ class Case(unittest.TestCase):
         cls.apply(manifests.secret("upstream", **{"api-key": KEY}))
         cls.apply(manifests.config_map("pacer", upstream=cls.upstream_url, apiKeySecret="upstream"))
         cls.wait_ready("upstream")
+        cls.cluster.wait_for("the sidecar is injected", lambda: cls.injected("any", "any")["spec"].get("initContainers"))
 
     @classmethod
     def apply(cls, *objects: dict | str) -> None:
@@ -68,11 +69,12 @@ class Case(unittest.TestCase):
         self.apply(manifests.pod(name, self.cluster.images.app, ["serve"], policy, restart="Always"))
         return self.wait_ready(name)
 
-    def injected(self, name: str, policy: str, arguments: tuple[str, ...] = ("serve",)) -> dict:
+    @classmethod
+    def injected(cls, name: str, policy: str, arguments: tuple[str, ...] = ("serve",)) -> dict:
         """The application's pod as the API server would store it, to be changed before it is applied."""
-        pod = manifests.pod(name, self.cluster.images.app, list(arguments), policy, restart="Always")
-        create = ["create", "--dry-run=server", "--output=json", "--filename=-", "--namespace", self.namespace]
-        stored = json.loads(self.cluster.kubectl(*create, stdin=json.dumps(pod)))
+        pod = manifests.pod(name, cls.cluster.images.app, list(arguments), policy, restart="Always")
+        create = ["create", "--dry-run=server", "--output=json", "--filename=-", "--namespace", cls.namespace]
+        stored = json.loads(cls.cluster.kubectl(*create, stdin=json.dumps(pod)))
         labels = stored["metadata"]["labels"]
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": stored["spec"]}
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -106,6 +107,13 @@ class Cluster:
         if body is None:
             return self.kubectl("get", "--raw", raw)
         return self.kubectl("create", "--raw", raw, "--filename=-", stdin=json.dumps(body))
+
+    @contextlib.contextmanager
+    def forward(self, namespace: str, pod: str, port: int):
+        """Gives a URL of this machine that leads to a pod's port: for answers that are no success, too."""
+        with self.following("port-forward", f"pod/{pod}", f":{port}", "--namespace", namespace) as told:
+            found = self.wait_for("the port is forwarded", lambda: re.search(r"127\.0\.0\.1:\d+", told()))
+            yield f"http://{found.group()}"
 
     def http_direct(self, address: str, port: int, path: str) -> tuple[int, str]:
         """Asks a pod's address from the node, without the API server: status and body, or (0, why). Own node only."""

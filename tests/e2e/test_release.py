@@ -23,12 +23,12 @@ class Release(Case):
 
         with self.subTest("an upgrade changes the pods to come, and leaves the others alone"):
             self.cluster.helm("upgrade", RELEASE, CHART, *values, "--set", "sidecar.drainSeconds=7")
-            self.assertEqual(self.drain_seconds(self.injected("new", "release")), "7")
+            self.injects_with("7")
             self.undisturbed("old")
 
         with self.subTest("a rollback brings the first revision back"):
             self.cluster.helm("rollback", RELEASE, "1")
-            self.assertEqual(self.drain_seconds(self.injected("new", "release")), "30")
+            self.injects_with("30")
             self.undisturbed("old")
 
         with self.subTest("without the release the definition, the policies and the pods stay"):
@@ -39,12 +39,18 @@ class Release(Case):
 
         with self.subTest("the next release takes over what was left"):
             self.cluster.helm("install", RELEASE, CHART, *values)
+            self.injects_with("30")
             self.serve("new", "release")
             self.undisturbed("new")
 
-    def drain_seconds(self, pod: dict) -> str:
-        environment = {one["name"]: one.get("value") for one in pod["spec"]["initContainers"][0]["env"]}
-        return environment["SIDECAR_DRAIN_SECONDS"]
+    def injects_with(self, drain_seconds: str) -> None:
+        """The API server takes a moment to act on a changed policy of admission."""
+
+        def found() -> bool:
+            [sidecar] = self.injected("new", "release")["spec"].get("initContainers", [{"env": []}])
+            return {"name": "SIDECAR_DRAIN_SECONDS", "value": drain_seconds} in sidecar["env"]
+
+        self.wait_for(f"new pods drain for {drain_seconds} s", found)
 
     def undisturbed(self, name: str) -> None:
         """Nothing of it was restarted, and its calls are served."""

@@ -54,7 +54,8 @@ struct App {
     stop: CancellationToken,
 }
 
-type Refusal = (StatusCode, String);
+/// A status, and why.
+pub(crate) type Refusal = (StatusCode, String);
 
 impl App {
     async fn run(self, asked: Asked) -> anyhow::Result<Summary> {

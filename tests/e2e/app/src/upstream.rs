@@ -6,6 +6,7 @@ mod window;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::serve::Refusal;
 use crate::{clock, serve};
 use window::Window;
 
@@ -166,9 +168,12 @@ pub(crate) async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<(
     }
 }
 
-async fn control(State(upstream): State<Arc<Upstream>>, Json(change): Json<Change>) -> Json<Rules> {
+/// Whatever type the body says it has: `kubectl create --raw` says none.
+async fn control(State(upstream): State<Arc<Upstream>>, body: Bytes) -> Result<Json<Rules>, Refusal> {
+    let change: Change =
+        serde_json::from_slice(&body).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
     upstream.rules.send_modify(|rules| change.apply(rules));
-    Json(upstream.rules())
+    Ok(Json(upstream.rules()))
 }
 
 async fn counts(State(upstream): State<Arc<Upstream>>) -> Json<Counts> {
