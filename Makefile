@@ -54,6 +54,7 @@ lint: ## Check the format, then every lint, with no warning allowed
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test cluster -- -D warnings
 	cargo clippy --locked --lib --features fault-injection -- -D warnings
+	cargo clippy --locked --package pacer-e2e-app --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
 
@@ -160,6 +161,7 @@ image-lint: ## Check the Dockerfile (installs hadolint once)
 .PHONY: e2e
 e2e: tools ## Run the image on a real node of its own, or on the cluster of KUBECONFIG (ARGS="test_drain"; root)
 	@tests/tools.sh cargo $(PYTHON) openssl unshare setpriv curl cc
+	cargo test --locked --package pacer-e2e-app
 	$(PYTHON) -B tests/e2e $(ARGS)
 
 .PHONY: alerts

@@ -33,6 +33,8 @@ pub(crate) struct Kind {
     pub(crate) stream: bool,
     pub(crate) priority: Option<String>,
     pub(crate) timeout: Duration,
+    /// Length of the question.
+    pub(crate) prompt_bytes: usize,
 }
 
 /// What became of a call: one line of JSON.
@@ -94,8 +96,9 @@ impl Caller {
     }
 
     fn request(&self) -> anyhow::Result<Request<Full<Bytes>>> {
+        let prompt = "?".repeat(self.kind.prompt_bytes);
         let body = json!({
-            "model": "e2e", "stream": self.kind.stream, "messages": [{"role": "user", "content": "Say a few words."}],
+            "model": "e2e", "stream": self.kind.stream, "messages": [{"role": "user", "content": prompt}],
         });
         let mut request = Request::post(&self.url)
             .header(CONTENT_TYPE, "application/json")

@@ -31,12 +31,16 @@ pub(crate) struct Args {
     /// Seconds that a call may take, told to the sidecar as the SDKs do
     #[arg(long, default_value_t = 600)]
     timeout: u64,
+    /// Length of the question
+    #[arg(long, default_value_t = 16)]
+    prompt_bytes: usize,
 }
 
 /// Makes the calls. SIGTERM lets the ones that run finish.
 pub(crate) async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let timeout = Duration::from_secs(args.timeout);
-    let caller = Caller::new(&args.base_url, Kind { stream: args.stream, priority: args.priority, timeout })?;
+    let Args { stream, priority, prompt_bytes, .. } = args;
+    let caller = Caller::new(&args.base_url, Kind { stream, priority, timeout, prompt_bytes })?;
     let load = Load { requests: args.requests, concurrency: args.concurrency };
     let summary = load::run(load, caller, stop, io::stdout()).await?;
     load::write_line(&mut io::stdout(), &json!({"summary": summary}))?;

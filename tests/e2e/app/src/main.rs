@@ -14,6 +14,7 @@ mod upstream;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[derive(Debug, Parser)]
 #[command(about = "The application and the upstream of the end-to-end tests")]
@@ -36,6 +37,9 @@ enum Part {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let part = Cli::parse().part;
+    // A connection a call: where the soft limit is 1,024, the hard one is far above it.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     // The first process of a container has no default handlers: without one SIGTERM is ignored.
     let stop = stop::on_signals()?;
     match part {

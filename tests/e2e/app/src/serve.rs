@@ -38,11 +38,12 @@ struct Asked {
     stream: bool,
     priority: Option<String>,
     timeout: u64,
+    prompt_bytes: usize,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { requests: 1, concurrency: 1, stream: false, priority: None, timeout: 600 }
+        Self { requests: 1, concurrency: 1, stream: false, priority: None, timeout: 600, prompt_bytes: 16 }
     }
 }
 
@@ -59,7 +60,8 @@ pub(crate) type Refusal = (StatusCode, String);
 impl App {
     async fn run(self, asked: Asked) -> anyhow::Result<Summary> {
         let timeout = Duration::from_secs(asked.timeout);
-        let kind = Kind { stream: asked.stream, priority: asked.priority, timeout };
+        let Asked { stream, priority, prompt_bytes, .. } = asked;
+        let kind = Kind { stream, priority, timeout, prompt_bytes };
         let caller = Caller::new(&self.base_url, kind)?;
         let load = Load { requests: asked.requests, concurrency: asked.concurrency };
         // In a task of its own: who asked may go away, the calls are finished all the same.

@@ -31,7 +31,7 @@ impl Served {
     }
 
     fn caller(&self, stream: bool) -> Caller {
-        let kind = Kind { stream, priority: None, timeout: Duration::from_secs(60) };
+        let kind = Kind { stream, priority: None, timeout: Duration::from_secs(60), prompt_bytes: 16 };
         Caller::new(&self.base_url, kind).unwrap()
     }
 
