@@ -3,7 +3,7 @@
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
-#   PACER_BIN   the binary under test in `clients` and `page` (default: the debug build)
+#   PACER_BIN   the binary under test in `clients` and `page` (default: the release build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
 #   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
@@ -23,7 +23,7 @@ JOBS ?= 8
 PYTHON ?= python3
 NODE ?= node
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-PACER_BIN ?= $(abspath $(TARGET_DIR)/debug/pacer)
+PACER_BIN ?= $(abspath $(TARGET_DIR)/release/pacer)
 CHROMIUM ?=
 export PYTHON NODE PACER_BIN CHROMIUM
 
@@ -39,6 +39,11 @@ demo: ## Show the sidecar at work, with no cluster and no key (ARGS="--duration 
 build: ## Build the debug binary
 	cargo build --locked --bin pacer
 
+# What the README's commands build, and with it most of what `targets` builds: one more build of every dependency costs minutes.
+.PHONY: release
+release: ## Build the release binary, which `clients` and `page` test
+	cargo build --release --locked --bin pacer
+
 .PHONY: dist
 dist: ## Build what ships: smallest and fastest, slow to link
 	cargo build --locked --profile dist --bin pacer
@@ -53,7 +58,7 @@ lint: ## Check the format, then every lint, with no warning allowed
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test cluster -- -D warnings
-	cargo clippy --locked --lib --features fault-injection -- -D warnings
+	cargo clippy --locked --lib --test it --features fault-injection -- -D warnings
 	cargo clippy --locked --package pacer-e2e-app --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
@@ -72,7 +77,7 @@ cluster: tools ## Run the tests against a real API server (ARGS="faults")
 	cargo test --locked --test cluster -- --test-threads=$(JOBS) $(ARGS)
 
 .PHONY: transcript
-transcript: build tools ## Show what kubectl does to a running sidecar, and how soon; not part of `test`
+transcript: release tools ## Show what kubectl does to a running sidecar, and how soon; not part of `test`
 	@tests/tools.sh $(PYTHON) venv openssl
 	KUBEBUILDER_ASSETS="$$(tests/components.sh path)" \
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
@@ -94,7 +99,7 @@ readme: ## Run every command that the README and the simulator's page show
 	$(PYTHON) tests/readme.py README.md simulator/README.md
 
 .PHONY: clients
-clients: build ## Run the OpenAI SDKs (Python 1.x, 2.x, 3.x; Node 6.x, 7.x) against the sidecar
+clients: release ## Run the OpenAI SDKs (Python 1.x, 2.x, 3.x; Node 6.x, 7.x) against the sidecar
 	@tests/tools.sh $(PYTHON) venv $(NODE) npm
 	tests/clients/run.sh
 
@@ -104,12 +109,12 @@ clients-lock: ## Renew the pinned versions of what the SDKs depend on
 	tests/clients/lock.sh
 
 .PHONY: page
-page: build ## Look at the page in a real Chromium
+page: release ## Look at the page in a real Chromium
 	@tests/tools.sh $(NODE) npm
 	tests/page/run.sh
 
 .PHONY: pictures
-pictures: build ## Renew the pictures of the page in docs/images (3 minutes); not part of `test`
+pictures: release ## Renew the pictures of the page in docs/images (a quarter of an hour); not part of `test`
 	@tests/tools.sh $(NODE) npm
 	@mkdir -p docs/images
 	tests/page/run.sh pictures "$(abspath docs/images)"
@@ -120,26 +125,26 @@ bench: ## Measure what a grant costs with 10, 1,000 and 100,000 waiting
 
 .PHONY: simulate
 simulate: ## Print the limiter's figures in simulated scenarios (ARGS="--help")
-	cargo run --release --locked --example simulate -- simulator/scenarios.jsonl $(ARGS)
+	cargo run --release --locked --package pacer-simulator --example simulate -- simulator/scenarios.jsonl $(ARGS)
 
 .PHONY: targets
 targets: ## Run the limiter through every simulated scenario: what it must reach, and what must never happen
 	cargo test --release --locked --package pacer-simulator --test targets -- --nocapture $(ARGS)
-	cargo build --release --locked --example simulate
+	cargo build --release --locked --package pacer-simulator --example simulate
 	$(PYTHON) simulator/plot.py $(TARGET_DIR)/release/examples/simulate $(TARGET_DIR)/rate-control.svg
 	@cmp $(TARGET_DIR)/rate-control.svg docs/rate-control.svg || { echo 'docs/rate-control.svg is out of date: run `make figures`' >&2; exit 1; }
 
 .PHONY: figures
 figures: ## Renew the tables and the picture of docs/rate-control.md, after the limiter has changed
 	PACER_GENERATE=1 cargo test --release --locked --package pacer-simulator --test targets
-	cargo build --release --locked --example simulate
+	cargo build --release --locked --package pacer-simulator --example simulate
 	$(PYTHON) simulator/plot.py $(TARGET_DIR)/release/examples/simulate docs/rate-control.svg
 
 .PHONY: live
 live: ## Run the sidecar in real time beside the simulator (35 minutes; ARGS="--phase 300"); not part of `test`
 	@tests/tools.sh $(PYTHON)
 	cargo build --release --locked --bin pacer
-	cargo build --release --locked --example simulate
+	cargo build --release --locked --package pacer-simulator --example simulate
 	PACER_BIN="$(abspath $(TARGET_DIR))/release/pacer" SIMULATE_BIN="$(abspath $(TARGET_DIR))/release/examples/simulate" \
 		$(PYTHON) -B tests/live $(ARGS)
 

@@ -1,7 +1,7 @@
 //! Runs Pacer's limiter, or one of its peers, through scenarios in virtual time and prints what came
 //! of it.
 //!
-//! `cargo run --release --example simulate -- --help` lists the options; `simulator/README.md` shows
+//! `cargo run --release --package pacer-simulator --example simulate -- --help` lists the options; `simulator/README.md` shows
 //! what to do with them.
 
 use std::fs;

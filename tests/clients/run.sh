@@ -48,7 +48,7 @@ if [[ ${1:-} == python ]]; then
 fi
 
 : "${PACER_BIN:?the binary under test, as make clients sets it}"
-[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make build" >&2; exit 1; }
+[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make release" >&2; exit 1; }
 for lock in python/openai-*.txt; do
     venv="$cache/python-$(environment "$lock" "$python")"
     make_venv "$lock" "$venv"

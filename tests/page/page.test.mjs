@@ -18,15 +18,16 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
-/** Gives a test an upstream, a sidecar and the page, and ends all three. */
-function claim(title, spec, body, options) {
+/** Gives a test an upstream, a sidecar and the page, and ends all three. Nothing may go wrong in the page but `expected`. */
+function claim(title, spec, body, { expected, ...options } = {}) {
   test(title, { timeout: 4 * DEADLINE_MS }, async () => {
     const upstream = await Upstream.start();
     const sidecar = await Sidecar.start(upstream.baseUrl, spec);
     const { page, faults } = await open(browser, sidecar.admin, options);
     page.setDefaultTimeout(DEADLINE_MS);
     try {
-      await body({ upstream, sidecar, page, faults });
+      await body({ upstream, sidecar, page });
+      assert.deepEqual(faults.filter((fault) => !expected?.test(fault)), []);
     } finally {
       await page.context().close();
       upstream.close();
@@ -47,7 +48,7 @@ const shows = (page, selector, text) =>
 
 const width = (page, selector) => page.$eval(selector, (element) => element.getBoundingClientRect().width);
 
-claim("values change live, and the title tells how many wait", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+claim("values change live, and the title tells how many wait", ONE_A_MINUTE, async ({ sidecar, page }) => {
   await shows(page, "#waiting", "0");
   await call(sidecar, "normal");
   for (const priority of ["urgent", "low", "low"]) call(sidecar, priority);
@@ -57,10 +58,9 @@ claim("values change live, and the title tells how many wait", ONE_A_MINUTE, asy
   assert.match(await page.title(), /^3 waiting, 1 a minute/);
   assert.equal(await page.$eval("#lane-low .bar span", (bar) => getComputedStyle(bar).transitionDuration), "0.3s");
   await eventually(async () => (await width(page, "#lane-low .bar span")) > (await width(page, "#lane-urgent .bar span")), "bars");
-  assert.deepEqual(faults, []);
 });
 
-claim("a policy's edit and a policy's fault are shown without a reload", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+claim("a policy's edit and a policy's fault are shown without a reload", ONE_A_MINUTE, async ({ sidecar, page }) => {
   await shows(page, "#settings-summary", "1 a minute");
   await sidecar.setPolicy({ ...ONE_A_MINUTE, rate: { requestsPerMinute: 77 } });
   await shows(page, "#settings-summary", "77 a minute");
@@ -68,19 +68,17 @@ claim("a policy's edit and a policy's fault are shown without a reload", ONE_A_M
   await sidecar.setPolicy({ rate: { requestsPerMinute: -3 } });
   await shows(page, "#settings-error", "requestsPerMinute");
   await shows(page, "#settings-summary", "77 a minute");
-  assert.deepEqual(faults, []);
 });
 
-claim("a text of the policy's is never read as HTML", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+claim("a text of the policy's is never read as HTML", ONE_A_MINUTE, async ({ sidecar, page }) => {
   const models = ["<img src=x onerror=alert(1)>"];
   await sidecar.setPolicy({ ...ONE_A_MINUTE, match: { models } });
   await eventually(async () => (await page.textContent("#settings")).includes(models[0]), "the text itself");
   assert.equal(await page.locator("img").count(), 0);
-  assert.deepEqual(faults, []);
 });
 
 const STRICT = { rate: { requestsPerMinute: 600 }, retreat: { minimumSamples: 2 } };
-claim("a retreat is shown with its cause and with what comes next", STRICT, async ({ upstream, sidecar, page, faults }) => {
+claim("a retreat is shown with its cause and with what comes next", STRICT, async ({ upstream, sidecar, page }) => {
   await shows(page, "#pace-state", "Normal");
   upstream.answers([], rateLimited);
   for (let sent = 0; sent < 12; sent += 1) call(sidecar, "urgent");
@@ -90,7 +88,6 @@ claim("a retreat is shown with its cause and with what comes next", STRICT, asyn
   assert.notEqual(await page.textContent("#pace-next"), "");
   assert.match(await page.title(), /\(retreat\)/);
   await shows(page, "#news", "Retreating");
-  assert.deepEqual(faults, []);
 });
 
 claim("silence draws a veil, and the next answer lifts it", ONE_A_MINUTE, async ({ page }) => {
@@ -103,9 +100,23 @@ claim("silence draws a veil, and the next answer lifts it", ONE_A_MINUTE, async 
   assert.match(colour, /0\.78\)$/, "what is below stays readable");
   await page.context().setOffline(false);
   await page.waitForSelector("#veil", { state: "hidden" });
-});
+}, { expected: /ERR_INTERNET_DISCONNECTED/ });
 
-claim("a sidecar that hangs counts as silent, and its waking is seen by itself", ONE_A_MINUTE, async ({ sidecar, page, faults }) => {
+claim("a sidecar that comes back at its address is seen without a reload", ONE_A_MINUTE, async ({ upstream, sidecar, page }) => {
+  await shows(page, "#settings-summary", "1 a minute");
+  await sidecar.stop();
+  await page.waitForSelector("#veil", { state: "visible" });
+  const metricsPort = new URL(sidecar.admin).port;
+  const again = await Sidecar.start(upstream.baseUrl, { rate: { requestsPerMinute: 55 } }, { metricsPort });
+  try {
+    await page.waitForSelector("#veil", { state: "hidden" });
+    await shows(page, "#settings-summary", "55 a minute");
+  } finally {
+    await again.stop();
+  }
+}, { expected: /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/ });
+
+claim("a sidecar that hangs counts as silent, and its waking is seen by itself", ONE_A_MINUTE, async ({ sidecar, page }) => {
   await shows(page, "#waiting", "0");
   sidecar.process.kill("SIGSTOP");
   try {
@@ -117,17 +128,15 @@ claim("a sidecar that hangs counts as silent, and its waking is seen by itself",
   await call(sidecar, "urgent");
   call(sidecar, "urgent");
   await shows(page, "#waiting", "1");
-  assert.deepEqual(faults, []);
 });
 
 claim(
   "on a phone nothing is wider than the screen",
   ONE_A_MINUTE,
-  async ({ page, faults }) => {
+  async ({ page }) => {
     await shows(page, "#waiting", "0");
     await page.click("#settings-summary");
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= PHONE.width);
-    assert.deepEqual(faults, []);
   },
   { viewport: PHONE },
 );

@@ -3,13 +3,13 @@
 # ${XDG_CACHE_HOME:-~/.cache}/pacer/page, outside the source tree: a second run installs nothing.
 #
 # Usage: run.sh                     runs the tests
-#        run.sh pictures FOLDER     takes the pictures of docs/images instead, in three minutes
+#        run.sh pictures FOLDER     takes the pictures of docs/images instead, in a quarter of an hour
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 node="${NODE:-node}"
 : "${PACER_BIN:?the binary under test, as make page sets it}"
-[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make build" >&2; exit 1; }
+[[ -x $PACER_BIN ]] || { echo "no binary at $PACER_BIN: run make release" >&2; exit 1; }
 chromium="$(./browser.sh)"
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/pacer/page"

@@ -26,13 +26,14 @@ export class Sidecar {
   #log = [];
   #askedToEnd = false;
 
-  static async start(upstream, spec) {
+  static async start(upstream, spec, { name = "clients", metricsPort = 0 } = {}) {
     const sidecar = new Sidecar();
+    sidecar.name = name;
     sidecar.directory = await mkdtemp(join(tmpdir(), "pacer-clients-"));
     sidecar.policy = join(sidecar.directory, "policy.yaml");
     await sidecar.setPolicy(spec);
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SIDECAR_"));
-    const listen = ["--port", "0", "--metrics-host", "127.0.0.1", "--metrics-port", "0"];
+    const listen = ["--port", "0", "--metrics-host", "127.0.0.1", "--metrics-port", `${metricsPort}`];
     const policy = ["--policy-file", sidecar.policy, "--drain-seconds", "1"];
     sidecar.process = spawn(process.env.PACER_BIN, ["run", ...listen, "--upstream", upstream, ...policy], {
       env: Object.fromEntries(inherited),
@@ -48,7 +49,7 @@ export class Sidecar {
 
   /** Replaces the policy file as a whole. JSON is YAML. */
   async setPolicy(spec) {
-    const policy = { apiVersion: "pacer.dev/v1alpha1", kind: "RateLimitPolicy", metadata: { name: "clients" }, spec };
+    const policy = { apiVersion: "pacer.dev/v1alpha1", kind: "RateLimitPolicy", metadata: { name: this.name }, spec };
     await writeFile(`${this.policy}.new`, JSON.stringify(policy));
     await rename(`${this.policy}.new`, this.policy);
   }
@@ -85,7 +86,7 @@ export class Sidecar {
   async stop() {
     this.terminate();
     const [code] = await this.exited;
-    await rm(this.directory, { recursive: true });
+    await rm(this.directory, { recursive: true, force: true });
     assert.equal(code, 0, `the drain did not end cleanly:\n${this.#log.join("\n")}`);
   }
 
