@@ -17,9 +17,13 @@ class Release(Case):
         self.serve("old", "release")
         values = self.release.values()
 
-        with self.subTest("helm test passes"):
-            self.cluster.helm("upgrade", RELEASE, CHART, *values, "--set", "test.enabled=true")
-            self.assertIn("Succeeded", self.cluster.helm("test", RELEASE, "--logs"))
+        with self.subTest("helm test passes, alone and with a call to an upstream"):
+            self.tested("")
+            self.tested(self.upstream_url)
+
+        with self.subTest("helm test fails where the upstream does not answer"):
+            with self.assertRaisesRegex(AssertionError, "upstream_unreachable"):
+                self.tested("http://127.0.0.1:1/v1")
 
         with self.subTest("an upgrade changes the pods to come, and leaves the others alone"):
             self.cluster.helm("upgrade", RELEASE, CHART, *values, "--set", "sidecar.drainSeconds=7")
@@ -42,6 +46,12 @@ class Release(Case):
             self.injects_with("30")
             self.serve("new", "release")
             self.undisturbed("new")
+
+    def tested(self, upstream: str) -> None:
+        """`helm test`, with what its pod says."""
+        values = [*self.release.values(), "--set", f"test.enabled=true,test.upstream={upstream}"]
+        self.cluster.helm("upgrade", RELEASE, CHART, *values)
+        self.assertIn("Succeeded", self.cluster.helm("test", RELEASE, "--logs"))
 
     def injects_with(self, drain_seconds: str) -> None:
         """The API server takes a moment to act on a changed policy of admission."""
