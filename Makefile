@@ -70,6 +70,7 @@ generate: ## Renew what is made from the types: crd/ and docs/policy-reference.m
 .PHONY: unit
 unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain")
 	cargo test --locked $(ARGS)
+	cargo test --locked --package pacer-e2e-app
 
 .PHONY: cluster
 cluster: tools ## Run the tests against a real API server (ARGS="faults")
@@ -166,7 +167,6 @@ image-lint: ## Check the Dockerfile (installs hadolint once)
 .PHONY: e2e
 e2e: tools ## Run the image on a real node of its own, or on the cluster of KUBECONFIG (ARGS="test_drain"; root)
 	@tests/tools.sh cargo $(PYTHON) openssl unshare setpriv curl cc
-	cargo test --locked --package pacer-e2e-app
 	$(PYTHON) -B tests/e2e $(ARGS)
 
 .PHONY: alerts
