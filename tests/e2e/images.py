@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
 import archive
@@ -15,8 +16,7 @@ FAULTY = "localhost/pacer-e2e/faulty:1"
 
 
 def version() -> str:
-    program = ["sed", "-n", r'/^\[package\]/,/^version/s/^version = "\(.*\)"/\1/p', tools.ROOT / "Cargo.toml"]
-    return subprocess.run(program, check=True, capture_output=True, text=True).stdout.strip()
+    return tomllib.loads((tools.ROOT / "Cargo.toml").read_text())["package"]["version"]
 
 
 def build() -> list[Path]:
