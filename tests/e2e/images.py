@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
 import archive
@@ -15,8 +16,7 @@ FAULTY = "localhost/pacer-e2e/faulty:1"
 
 
 def version() -> str:
-    program = ["sed", "-n", r'/^\[package\]/,/^version/s/^version = "\(.*\)"/\1/p', tools.ROOT / "Cargo.toml"]
-    return subprocess.run(program, check=True, capture_output=True, text=True).stdout.strip()
+    return tomllib.loads((tools.ROOT / "Cargo.toml").read_text())["package"]["version"]
 
 
 def build() -> list[Path]:
@@ -43,7 +43,7 @@ def given() -> Images:
     names = {name: os.environ.get(name, "") for name in ("PACER_E2E_IMAGE", "PACER_E2E_APP_IMAGE")}
     if missing := [name for name, value in names.items() if not value]:
         raise SystemExit(
-            f"KUBECONFIG is set and {' and '.join(missing)} is not: name images that this cluster can pull\n"
+            f"KUBECONFIG is set, so {' and '.join(missing)} must name what this cluster can pull\n"
             "    PACER_E2E_IMAGE       target/image/pacer.tar, which `make image` leaves, pushed to a registry\n"
             "    PACER_E2E_APP_IMAGE   what `tests/e2e/app/image.sh app.tar` leaves, pushed likewise\n"
             "or unset KUBECONFIG to use a node of this machine's own (root on Linux)"

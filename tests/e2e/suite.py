@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "chart")]
 
 import images  # noqa: E402
+import tools  # noqa: E402
 import transcript  # noqa: E402
 from case import Case  # noqa: E402
 from cluster import RELEASE, RELEASE_NAMESPACE, Cluster  # noqa: E402
@@ -48,7 +49,7 @@ def on_yours(kubeconfig: Path, names_of_images: images.Images, names: list[str])
     try:
         return _run(cluster, names, prefix=f"pacer-e2e-{secrets.token_hex(3)}")
     finally:
-        cluster.call(images.tools.folder("charts") / "helm", "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
+        cluster.call(tools.folder("charts") / "helm", "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
         cluster.try_kubectl("delete", "namespace", "--selector=pacer.dev/e2e=true")
         cluster.try_kubectl("delete", "crd/ratelimitpolicies.pacer.dev", "--ignore-not-found")
 

@@ -23,6 +23,7 @@ class Drain(Case):
             waiting = self.sidecar("drain")["queue"]["total"]
             self.cluster.delete(self.namespace, "pod", "drain")
             self.wait_for("the pod is gone", lambda: not self.cluster.items(self.namespace, "pods", "app=drain"))
+            self.wait_for("its last answer is logged", lambda: answers().count("\n") >= REQUESTS)
             states, calls = seen("drain"), [json.loads(line) for line in answers().splitlines()]
         self.assertEqual([call["status"] for call in calls], [200] * REQUESTS)
         self.assertEqual((self.counts()["completed"], len(self.counts()["arrivals_ms"])), (REQUESTS, REQUESTS))

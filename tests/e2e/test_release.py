@@ -18,12 +18,12 @@ class Release(Case):
         values = self.release.values()
 
         with self.subTest("helm test passes, alone and with a call to an upstream"):
-            self.tested("")
-            self.tested(self.upstream_url)
+            self.passes("")
+            self.passes(self.upstream_url)
 
         with self.subTest("helm test fails where the upstream does not answer"):
             with self.assertRaisesRegex(AssertionError, "upstream_unreachable"):
-                self.tested("http://127.0.0.1:1/v1")
+                self.passes("http://127.0.0.1:1/v1")
 
         with self.subTest("an upgrade changes the pods to come, and leaves the others alone"):
             self.cluster.helm("upgrade", RELEASE, CHART, *values, "--set", "sidecar.drainSeconds=7")
@@ -47,7 +47,7 @@ class Release(Case):
             self.serve("new", "release")
             self.undisturbed("new")
 
-    def tested(self, upstream: str) -> None:
+    def passes(self, upstream: str) -> None:
         """`helm test`, with what its pod says."""
         values = [*self.release.values(), "--set", f"test.enabled=true,test.upstream={upstream}"]
         self.cluster.helm("upgrade", RELEASE, CHART, *values)
