@@ -10,7 +10,7 @@ STREAMS, WAITING, BEYOND = 500, 2_000, 50
 PROMPT_BYTES = 4_096
 LIMIT_MIB = 64
 # Nobody waits, but for the gap between two: who leaves at the same time needs memory at the same time.
-FAST, GAP_MILLISECONDS = 30_000, 5
+FAST, GAP_MILLISECONDS = 12_000, 5
 MIB = 1024 * 1024
 # Longer than the test takes, and than the last of those who wait is told.
 PATIENCE_SECONDS = 600
