@@ -51,7 +51,9 @@ def on_yours(kubeconfig: Path, names_of_images: images.Images, names: list[str])
     finally:
         cluster.call(tools.folder("charts") / "helm", "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
         cluster.try_kubectl("delete", "namespace", "--selector=pacer.dev/e2e=true")
-        cluster.try_kubectl("delete", "crd/ratelimitpolicies.pacer.dev", "--ignore-not-found")
+        # What a release leaves behind, on purpose.
+        left = "crd,mutatingadmissionpolicies,mutatingadmissionpolicybindings"
+        cluster.try_kubectl("delete", left, f"--selector=app.kubernetes.io/instance={RELEASE}")
 
 
 def _run(cluster: Cluster, names: list[str], prefix: str) -> int:
