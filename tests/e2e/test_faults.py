@@ -3,7 +3,6 @@
 import json
 import signal
 import time
-from pathlib import Path
 
 import images
 import transcript
@@ -50,11 +49,8 @@ class Faults(Case):
         self.cluster.signal(self.namespace, "shipped", "pacer", signal.SIGUSR1)
         self.assertEqual(self.run_load("shipped", 5, 5)["succeeded"], 5)
         self.assertNotIn(STUCK, self.logs("shipped", "pacer"))
-        archives = [Path(folder, f"{name}.tar").read_bytes() for folder, name in self.archives()]
-        self.assertEqual([STUCK.encode() in archive for archive in archives], [False, True])
-
-    def archives(self) -> list[tuple[Path, str]]:
-        return [(images.FOLDER, "pacer"), (transcript.FOLDER, "faulty")]
+        archives = (images.FOLDER / "pacer.tar", transcript.FOLDER / "faulty.tar")
+        self.assertEqual([STUCK.encode() in archive.read_bytes() for archive in archives], [False, True])
 
     def faulty(self, pod: dict) -> dict:
         pod["spec"]["initContainers"][0]["image"] = self.cluster.images.faulty
