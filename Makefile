@@ -3,7 +3,7 @@
 # Variables, set as `make VARIABLE=value TARGET`:
 #   ARGS        passed on to the program by `demo`, `simulate` and `live`, to the tests by `unit` and `cluster`
 #   JOBS        cluster tests that run at once (default: 8; they wait more than they work)
-#   PACER_BIN   the binary under test in `clients` and `page` (default: the release build)
+#   PACER_BIN   the binary under test in `clients`, `monitoring`, `page` and `systemd` (default: the release build)
 #   PYTHON      the Python 3 that makes the test environments (default: python3)
 #   NODE        the Node.js that runs the Node SDK tests and the page's (default: node)
 #   CHROMIUM    the browser of the page's tests (default: chromium, chromium-browser or google-chrome)
@@ -41,7 +41,7 @@ build: ## Build the debug binary
 
 # What the README's commands build, and with it most of what `targets` builds: one more build of every dependency costs minutes.
 .PHONY: release
-release: ## Build the release binary, which `clients` and `page` test
+release: ## Build the release binary, which `clients`, `monitoring` and `page` test
 	cargo build --release --locked --bin pacer
 
 .PHONY: dist
@@ -83,21 +83,33 @@ transcript: release tools ## Show what kubectl does to a running sidecar, and ho
 	KUBEBUILDER_ASSETS="$$(tests/components.sh path)" \
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
+# Where the tests in Python have what they share.
+chart generate-chart monitoring e2e: export PYTHONPATH := $(CURDIR)/tests/support/python
+
 .PHONY: chart
 chart: tools ## Check the chart: lint, schema, refusals, every rendered field, injection, what is generated from it
 	@tests/tools.sh $(PYTHON) openssl
 	$(PYTHON) -B -m unittest discover --start-directory tests/chart
 
 .PHONY: generate-chart
-generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/
+generate-chart: tools ## Renew what is made from the chart: its definition, its README, manifests/, and its dashboard
 	cp crd/ratelimitpolicies.pacer.dev.yaml charts/pacer/files/crd.yaml
 	$(PYTHON) -B tests/chart/document.py
 	$(PYTHON) -B tests/chart/manifests.py
+	$(PYTHON) -B tests/monitoring/dashboard.py
+
+.PHONY: monitoring
+monitoring: release tools ## Scrape sidecars with a real Prometheus through its operator, fire every alert, fill every panel (builds both once)
+	@tests/tools.sh $(PYTHON) venv openssl
+	@for part in operator prometheus promtool; do tests/components.sh "$$part" >/dev/null; done
+	"$$(tests/clients/run.sh python ../monitoring/grafana.txt)" -B -m unittest discover --start-directory tests/monitoring
+
+readme: export PYTHONPATH := $(CURDIR)/tests/support/python
 
 .PHONY: readme
-readme: ## Run every command that the README and the simulator's page show
-	@tests/tools.sh $(PYTHON) curl
-	$(PYTHON) tests/readme.py README.md simulator/README.md
+readme: tools ## Run every command that the README, docs/operations.md and the simulator's page show
+	@tests/tools.sh $(PYTHON) curl openssl
+	$(PYTHON) -B tests/readme.py README.md docs/operations.md simulator/README.md
 
 .PHONY: clients
 clients: release ## Run the OpenAI SDKs (Python 1.x, 2.x, 3.x; Node 6.x, 7.x) against the sidecar
@@ -169,6 +181,18 @@ e2e: tools ## Run the image on a real node of its own, or on the cluster of KUBE
 	@tests/tools.sh cargo $(PYTHON) openssl unshare setpriv curl cc
 	$(PYTHON) -B tests/e2e $(ARGS)
 
+.PHONY: workflow-lint
+workflow-lint: ## Check the workflows and that all versions agree (builds actionlint, installs zizmor, once)
+	@tests/tools.sh $(PYTHON) venv
+	.github/release/check.sh
+	"$$(tests/components.sh actionlint)" -no-color
+	"$$(dirname "$$(tests/clients/run.sh python ../../.github/release/lint.txt)")/zizmor" --offline --quiet --persona auditor --no-progress .github/workflows
+
+.PHONY: systemd
+systemd: release ## Check the units of manifests/systemd, and how much of the system they leave open
+	@tests/tools.sh $(PYTHON) systemd-analyze
+	$(PYTHON) -B -m unittest discover --start-directory tests/systemd
+
 .PHONY: alerts
 alerts: ## Check the alerts, and prove when each fires and when it stays silent (builds promtool once)
 	promtool="$$(tests/components.sh promtool)"; \
@@ -180,13 +204,13 @@ deny: ## Check licences, bans and advisories (needs cargo-deny and its database;
 	cargo deny --locked check
 
 .PHONY: test
-test: prerequisites tools lint image-lint unit alerts targets chart cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, a real API server, the README's commands, the SDKs, the page
-	@printf '\nmake test: lints, Rust tests, alerts, limiter figures, the chart, cluster tests, README commands, client SDKs and the page all passed\n'
+test: prerequisites tools lint image-lint workflow-lint systemd unit alerts targets chart monitoring cluster readme clients page ## Run every test: lints, Rust, the alerts, the limiter's figures, the chart, its monitoring, a real API server, the README's commands, the SDKs, the page
+	@printf '\nmake test: lints, the workflows, the unit, Rust tests, alerts, limiter figures, the chart, its monitoring, cluster tests, README commands, client SDKs and the page all passed\n'
 
 # First, so that a missing tool is told before ten minutes of building.
 .PHONY: prerequisites
 prerequisites:
-	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl
+	@tests/tools.sh cargo unshare $(PYTHON) venv $(NODE) npm curl openssl systemd-analyze
 	@tests/page/browser.sh >/dev/null
 
 .PHONY: tools

@@ -9,6 +9,7 @@ pub mod drain;
 pub mod file_watch;
 pub mod healthcheck;
 pub mod limiter;
+pub mod memory;
 pub mod metrics;
 pub mod policy;
 pub mod proxy;

@@ -206,6 +206,8 @@ impl Sidecar {
             capacity = rate.capacity,
             window_seconds = rate.window.as_secs(),
             queue_limit = queue.max_depth,
+            body_limit_bytes = config.body_limit,
+            body_budget_bytes = config.body_budget,
             "started",
         );
     }

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The real components that the tests run against: etcd, kube-apiserver and kubectl for tests/cluster; helm, kubeconform
 # and the schemas of what a chart may render for tests/chart; promtool for tests/alerts; Prometheus and its operator for
-# tests/monitoring; the rest of a node for tests/e2e.
+# tests/monitoring; the rest of a node for tests/e2e; actionlint for the workflows.
 #
 # Usage: tests/components.sh build       builds what tests/cluster and tests/chart lack, once
 #        tests/components.sh path        prints the folder of etcd, kube-apiserver and kubectl
 #        tests/components.sh charts      prints the folder of what tests/chart needs
 #        tests/components.sh promtool    builds promtool, once, and prints where it is
+#        tests/components.sh actionlint  builds actionlint, once, and prints where it is
 #        tests/components.sh prometheus  builds prometheus, once, and prints where it is
 #        tests/components.sh operator    builds the Prometheus Operator, once, and prints its folder: operator, crds/
 #        tests/components.sh node        builds the rest of a node, once, and prints its folder: kubelet,
@@ -153,6 +154,12 @@ prometheus_operator() {
     printf '%s\n' "$folder"
 }
 
+workflow_lint() {
+    enter "$cache/actionlint-$(version actionlint github.com/rhysd/actionlint)"
+    compile actionlint github.com/rhysd/actionlint/cmd/actionlint actionlint ""
+    printf '%s\n' "$folder/actionlint"
+}
+
 case "${1:-}" in
 build)
     if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then given; else (build); fi
@@ -161,7 +168,8 @@ build)
 path) printf '%s\n' "${KUBEBUILDER_ASSETS:-$folder}" ;;
 charts) printf '%s\n' "${PACER_CHART_TOOLS:-$charts}" ;;
 promtool | prometheus) prometheus_command "$1" ;;
+actionlint) workflow_lint ;;
 operator) prometheus_operator ;;
 node) node ;;
-*) fail "usage: tests/components.sh build | path | charts | promtool | prometheus | operator | node" ;;
+*) fail "usage: tests/components.sh build | path | charts | promtool | actionlint | prometheus | operator | node" ;;
 esac

@@ -39,6 +39,7 @@ fn refresh(metrics: &Metrics, snapshot: &Snapshot) {
     queue.window_used.set(gauge(snapshot.window_used));
     queue.window_limit.set(i64::from(snapshot.window_limit));
     queue.gate_seconds.set(snapshot.paused().as_secs_f64());
+    metrics.policy.rate_rpm.set(i64::from(snapshot.base_rpm));
     let (retreat, learned) = (&metrics.retreat, &snapshot.learned);
     retreat.state.set(state(learned.state));
     retreat.effective_rate_rpm.set(f64::from(snapshot.effective_rpm));

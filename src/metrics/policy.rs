@@ -87,6 +87,8 @@ pub struct PolicyMetrics {
     state: [IntGauge; PolicyState::ALL.len()],
     /// `metadata.generation` of the policy in force; 0 when it has none.
     pub generation: IntGauge,
+    /// Requests a minute that the settings in force allow, whatever the pace is now.
+    pub rate_rpm: IntGauge,
     /// Policies put in force since the start.
     pub changes: IntCounter,
     /// Policies that were refused while the last good one stayed.
@@ -113,6 +115,10 @@ impl PolicyMetrics {
             generation: families.int_gauge(
                 "sidecar_policy_generation",
                 "metadata.generation of the policy in force; 0 when it has none.",
+            ),
+            rate_rpm: families.int_gauge(
+                "sidecar_policy_rate_rpm",
+                "Requests a minute that the settings in force allow; the pace is this, or less while the upstream refuses.",
             ),
             changes: families.int_counter(
                 "sidecar_policy_changes_total",

@@ -50,4 +50,35 @@ impl Config {
             body_budget: Options::BODY_BUDGET,
         }
     }
+
+    /// Lets request bodies hold a quarter of `memory` bytes at most: the rest is for connections, of which those
+    /// that wait and those that stream hold tens of KiB each, and for bodies on their way.
+    ///
+    /// A sidecar that the kernel ends loses everybody who waits; one that refuses a body tells one client.
+    #[must_use]
+    pub fn within_memory(mut self, memory: Option<u64>) -> Self {
+        let share = memory.and_then(|memory| usize::try_from(memory / 4).ok()).unwrap_or(usize::MAX);
+        self.body_budget = self.body_budget.min(share);
+        self.body_limit = self.body_limit.min(share);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_hold_no_more_than_a_quarter_of_the_memory() {
+        const MIB: usize = 1 << 20;
+        let held = |memory: Option<u64>| {
+            let config = Config::new("http://127.0.0.1:1/v1".parse().unwrap()).within_memory(memory);
+            (config.body_limit / MIB, config.body_budget / MIB)
+        };
+        assert_eq!(held(None), (32, 256));
+        assert_eq!(held(Some(u64::MAX)), (32, 256));
+        assert_eq!(held(Some(1 << 30)), (32, 256));
+        assert_eq!(held(Some(512 << 20)), (32, 128));
+        assert_eq!(held(Some(64 << 20)), (16, 16));
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Config, Sidecar};
 use crate::drain::Signals;
+use crate::memory;
 
 /// Runs a sidecar until SIGTERM or SIGINT, then drains it for at most `grace`.
 ///
@@ -14,6 +15,7 @@ use crate::drain::Signals;
 /// [`super::StartError`], or the system's when signals cannot be caught.
 pub async fn run(config: Config, grace: Duration) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::catch()?;
+    let config = config.within_memory(memory::limit());
     let sidecar = tokio::select! {
         sidecar = Sidecar::start(config) => sidecar?,
         signal = signals.next() => {

@@ -112,6 +112,12 @@ class Injection(unittest.TestCase):
         [secret] = [volume["secret"] for volume in found["spec"]["volumes"] if volume["name"] == "pacer-key"]
         self.assertEqual(secret["secretName"], "llm")
 
+    def test_the_key_is_mounted_into_the_sidecar_alone(self):
+        spec = self.admitted(pod("with-key", initContainers=[restricted(INIT)]))["spec"]
+        containers = [*spec["initContainers"], *spec["containers"]]
+        mounts = {one["name"]: [mount["name"] for mount in one.get("volumeMounts", [])] for one in containers}
+        self.assertEqual([name for name, mounted in mounts.items() if "pacer-key" in mounted], ["pacer"])
+
     def test_an_empty_config_map_means_the_charts_values(self):
         found = self.admitted(pod("bare"))
         env = {entry["name"]: entry.get("value") for entry in found["spec"]["initContainers"][0]["env"]}

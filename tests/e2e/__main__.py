@@ -7,14 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-# What renders and reads the chart is shared with its tests.
-sys.path.append(str(HERE.parent / "chart"))
+import images
+import suite
+import transcript
+from node import namespaces
 
-import images  # noqa: E402
-import suite  # noqa: E402
-import transcript  # noqa: E402
-from node import namespaces  # noqa: E402
+SUITE = Path(suite.__file__).resolve()
 
 
 def main(names: list[str]) -> int:
@@ -37,7 +35,7 @@ def on_own_node(names: list[str]) -> int:
     archives = images.build()
     with namespaces.one_at_a_time():
         environment = os.environ | {"PACER_E2E_ARCHIVES": ":".join(map(str, archives))}
-        return namespaces.run([sys.executable, "-B", str(HERE / "suite.py"), *names], environment)
+        return namespaces.run([sys.executable, "-B", str(SUITE), *names], environment)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def build() -> list[Path]:
     transcript.FOLDER.mkdir(parents=True, exist_ok=True)
     with transcript.phase("image of pacer"):
         _script(tools.ROOT / "image/image.sh")
+    transcript.tell(f"{(FOLDER / 'pacer.tar').stat().st_size / 1024 / 1024:.1f} MiB")
     with transcript.phase("image of the application"):
         app = transcript.FOLDER / "app.tar"
         _script(tools.ROOT / "tests/e2e/app/image.sh", app)

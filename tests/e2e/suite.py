@@ -7,15 +7,12 @@ import time
 import unittest
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "chart")]
-
-import images  # noqa: E402
-import tools  # noqa: E402
-import transcript  # noqa: E402
-from case import Case  # noqa: E402
-from cluster import RELEASE, RELEASE_NAMESPACE, Cluster  # noqa: E402
-from release import Release  # noqa: E402
+import images
+import tools
+import transcript
+from case import Case
+from cluster import RELEASE, RELEASE_NAMESPACE, Cluster
+from release import Release
 
 # The release is upgraded, rolled back and uninstalled last: everybody else's pods need it.
 ORDER = [
@@ -51,7 +48,9 @@ def on_yours(kubeconfig: Path, names_of_images: images.Images, names: list[str])
     finally:
         cluster.call(tools.folder("charts") / "helm", "uninstall", RELEASE, "--namespace", RELEASE_NAMESPACE)
         cluster.try_kubectl("delete", "namespace", "--selector=pacer.dev/e2e=true")
-        cluster.try_kubectl("delete", "crd/ratelimitpolicies.pacer.dev", "--ignore-not-found")
+        # What a release leaves behind, on purpose.
+        left = "crd,mutatingadmissionpolicies,mutatingadmissionpolicybindings"
+        cluster.try_kubectl("delete", left, f"--selector=app.kubernetes.io/instance={RELEASE}")
 
 
 def _run(cluster: Cluster, names: list[str], prefix: str) -> int:

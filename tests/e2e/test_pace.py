@@ -10,6 +10,8 @@ PER_WINDOW = 12
 WINDOW_MILLISECONDS = 6_000
 # The processors of a test machine are busy: what left in time may arrive late by as much.
 MARGIN_MILLISECONDS = 2_000
+# For the same reason so many of a window may be counted in the next one.
+LATE = 2
 
 
 def most_in_a_window(arrivals: list[int]) -> int:
@@ -32,8 +34,10 @@ class Pace(Case):
         summary = self.run_load("paced", requests, concurrency=requests)
         arrivals = self.counts()["arrivals_ms"]
         self.assertEqual((summary["succeeded"], len(arrivals)), (requests, requests), summary)
-        self.assertEqual(most_in_a_window(arrivals), PER_WINDOW)
-        self.tell(f"{requests} calls at once, {PER_WINDOW} allowed in {seconds} s: the fullest window has {PER_WINDOW}")
+        fullest = most_in_a_window(arrivals)
+        self.tell(f"{requests} calls at once, {PER_WINDOW} allowed in {seconds} s: the fullest window has {fullest}")
+        self.assertLessEqual(fullest, PER_WINDOW)
+        self.assertGreaterEqual(fullest, PER_WINDOW - LATE, "what may leave, leaves")
 
     def test_an_edit_of_the_rate_is_in_force_for_those_who_wait(self):
         """At one request a minute the ten calls would take nine minutes, which is longer than anybody waits here."""

@@ -61,6 +61,7 @@ fn metrics_have_the_content_type_of_their_format_and_fresh_gauges() {
         "sidecar_queue_limit 77",
         "sidecar_tokens_rate 120",
         "sidecar_effective_rate_rpm 120",
+        "sidecar_policy_rate_rpm 120",
         "sidecar_window_limit 120",
         "sidecar_health_status 1",
         "sidecar_policy_source{source=\"environment\"} 1",

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 const RULES: &str = include_str!("../../charts/pacer/files/alerts.yaml");
 const FIRING: &str = include_str!("../alerts/firing.yaml");
+const PAGE: &str = include_str!("../../docs/monitoring.md");
 const SECTIONS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Remedy"];
 
 #[derive(Deserialize)]
@@ -113,6 +114,16 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
         assert!(text.starts_with(&head), "{alert}: its runbook starts with {head:?}");
         let at: Vec<Option<usize>> = SECTIONS.iter().map(|section| text.find(section)).collect();
         assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{alert}: its runbook has {SECTIONS:?}");
+    }
+}
+
+#[test]
+fn the_page_on_monitoring_lists_every_alert_with_its_severity() {
+    let listed = PAGE.lines().filter(|line| line.starts_with("| [Pacer")).count();
+    assert_eq!(listed, rules().len());
+    for Rule { alert, labels, .. } in rules() {
+        let row = format!("| [{alert}](runbooks/{alert}.md) | {} | ", labels["severity"]);
+        assert!(PAGE.contains(&row), "docs/monitoring.md: {row}");
     }
 }
 

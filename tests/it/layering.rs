@@ -43,6 +43,7 @@ const LAYERS: &[Layer] = &[
         crates: OnlyCrates(&["k8s_openapi", "kube", "schemars", "serde", "serde_json", "serde_saphyr"]),
     },
     Layer { name: "descriptors", modules: OnlyModules(&[]), crates: OnlyCrates(&["rustix", "tracing"]) },
+    Layer { name: "memory", modules: OnlyModules(&[]), crates: OnlyCrates(&[]) },
     Layer { name: "file_watch", modules: OnlyModules(&[]), crates: OnlyCrates(&["tokio"]) },
     Layer {
         name: "drain",

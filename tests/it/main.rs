@@ -23,4 +23,5 @@ mod proxy_queue;
 mod proxy_retry;
 mod proxy_secret;
 mod proxy_stream;
+mod security_page;
 mod support;

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts/pacer"
 FULL = ["--values", str(CHART / "ci/full-values.yaml")]
 SERVICE_MONITOR = ["--values", str(CHART / "ci/servicemonitor-values.yaml")]
@@ -17,7 +17,7 @@ IMAGE = ["--set", "image.repository=registry.example.com/pacer"]
 def folder(kind: str) -> Path:
     """Where tests/components.sh puts things: `path`, `charts` or `node`."""
     script = [ROOT / "tests/components.sh", kind]
-    return Path(subprocess.run(script, check=True, capture_output=True, text=True).stdout.strip())
+    return Path(subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 def run(kind: str, command: str, *arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess:

@@ -1,4 +1,4 @@
-//! The commands that the README shows for a cluster, run as they stand.
+//! The commands that docs/cluster.md shows, run as they stand.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,10 +10,10 @@ use crate::support::program::until;
 use crate::support::server::Server;
 use crate::support::sidecar::Launch;
 
-const README: &str = include_str!("../../README.md");
+const PAGE: &str = include_str!("../../docs/cluster.md");
 
 /// The comment before a block that is run here.
-const MARK: &str = "tests/cluster/readme.rs runs it on a real API server -->\n```console\n";
+const MARK: &str = "tests/cluster/page.rs runs it on a real API server -->\n```console\n";
 
 /// A command and the lines it is said to print.
 struct Shown {
@@ -70,7 +70,7 @@ impl Shell {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs the commands of a block; each must print what the README says, sooner or later.
+    /// Runs the commands of a block; each must print what the page says, sooner or later.
     fn follow(&self, block: &str, port: u16) {
         for Shown { command, output } in shown(block) {
             let command = command.replace(":9191", &format!(":{port}"));
@@ -90,12 +90,12 @@ impl Shell {
 }
 
 #[test]
-fn what_the_readme_shows_for_a_cluster_happens() {
+fn what_the_page_shows_happens() {
     let server = Server::shared();
     let namespace = server.namespace("readme");
     let kubeconfig = server.path("kubeconfig");
     let shell = Shell::new(&kubeconfig, &namespace.name);
-    let blocks: Vec<_> = README.split(MARK).skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<_> = PAGE.split(MARK).skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let [first, second] = blocks.as_slice() else { panic!("{} blocks are marked", blocks.len()) };
     shell.follow(first, 9191);
 
