@@ -59,6 +59,7 @@ lint: ## Check the format, then every lint, with no warning allowed
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test cluster -- -D warnings
 	cargo clippy --locked --lib --test it --features fault-injection -- -D warnings
+	cargo clippy --locked --package pacer-e2e-app --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
 
@@ -69,6 +70,7 @@ generate: ## Renew what is made from the types: crd/ and docs/policy-reference.m
 .PHONY: unit
 unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain")
 	cargo test --locked $(ARGS)
+	cargo test --locked --package pacer-e2e-app
 
 .PHONY: cluster
 cluster: tools ## Run the tests against a real API server (ARGS="faults")
@@ -82,7 +84,7 @@ transcript: release tools ## Show what kubectl does to a running sidecar, and ho
 		"$$(tests/clients/run.sh python python/openai-3.txt)" -B tests/cluster/transcript
 
 # Where the tests in Python have what they share.
-chart generate-chart monitoring: export PYTHONPATH := $(CURDIR)/tests/support/python
+chart generate-chart monitoring e2e: export PYTHONPATH := $(CURDIR)/tests/support/python
 
 .PHONY: chart
 chart: tools ## Check the chart: lint, schema, refusals, every rendered field, injection, what is generated from it
@@ -173,6 +175,11 @@ image-test: image ## Build the image, look into it, and run it as a pod would, i
 image-lint: ## Check the Dockerfile (installs hadolint once)
 	@tests/tools.sh $(PYTHON) venv
 	"$$(dirname "$$(tests/clients/run.sh python ../image/lint.txt)")/hadolint" Dockerfile
+
+.PHONY: e2e
+e2e: tools ## Run the image on a real node of its own, or on the cluster of KUBECONFIG (ARGS="test_drain"; root)
+	@tests/tools.sh cargo $(PYTHON) openssl unshare setpriv curl cc
+	$(PYTHON) -B tests/e2e $(ARGS)
 
 .PHONY: workflow-lint
 workflow-lint: ## Check the workflows and that all versions agree (builds actionlint, installs zizmor, once)

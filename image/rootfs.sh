@@ -4,7 +4,8 @@
 # Usage: image/rootfs.sh FOLDER     leaves FOLDER/rootfs, the root of the image
 #
 # The Dockerfile's builder stage and a host whose container engine cannot pull that stage's base
-# run this same script. CARGO_TARGET_DIR is honoured, and SOURCE_DATE_EPOCH for the files' times.
+# run this same script. CARGO_TARGET_DIR is honoured, and SOURCE_DATE_EPOCH for the files' times. PACER_FEATURES names
+# cargo features that what ships is built without: the end-to-end tests need one.
 set -euo pipefail
 
 out="${1:?usage: image/rootfs.sh FOLDER}"
@@ -39,7 +40,7 @@ epoch="${SOURCE_DATE_EPOCH:-0}"
 export SOURCE_DATE_EPOCH=0
 
 # The explicit target keeps the flags away from build scripts and procedural macros, which cannot be static.
-cargo build --locked --profile dist --target "$host" --bin pacer
+cargo build --locked --profile dist --target "$host" --bin pacer ${PACER_FEATURES:+--features "$PACER_FEATURES"}
 cargo build --locked --target "$host" --package pacer-roots
 
 root="$out/rootfs"

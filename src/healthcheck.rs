@@ -1,4 +1,4 @@
-//! `pacer healthcheck`: asks a sidecar's probe, for images without a shell.
+//! `pacer healthcheck`: asks a sidecar's probe, or the upstream through it, for images without a shell.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Probes answer from memory; who needs longer is not well.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An upstream far away, over a connection that is yet to be made.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// More of an answer than its status line and the line that says why is not read.
 const ANSWER_LIMIT: u64 = 4096;
@@ -21,6 +24,9 @@ pub enum Question {
     Live,
     /// `/readyz`: whether requests are taken.
     Ready,
+    /// The API's list of models, through the proxy: whether the upstream answers. What it answers is its own matter,
+    /// as long as it is no fault of a server; the quota is not touched.
+    Call,
 }
 
 impl Question {
@@ -28,11 +34,28 @@ impl Question {
         match self {
             Self::Live => "/livez",
             Self::Ready => "/readyz",
+            Self::Call => "/v1/models",
+        }
+    }
+
+    const fn timeout(self) -> Duration {
+        match self {
+            Self::Live | Self::Ready => PROBE_TIMEOUT,
+            Self::Call => CALL_TIMEOUT,
+        }
+    }
+
+    fn is_content(self, answer: &str) -> bool {
+        match self {
+            Self::Live | Self::Ready => answer.starts_with("HTTP/1.1 200 "),
+            Self::Call => {
+                ["2", "3", "4"].iter().any(|class| answer.starts_with(&format!("HTTP/1.1 {class}")))
+            }
         }
     }
 }
 
-/// The answer was not `200 OK`, or there was none.
+/// The answer was not the wanted one, or there was none.
 #[derive(Debug, thiserror::Error)]
 pub enum Unhealthy {
     /// The sidecar said no.
@@ -54,24 +77,26 @@ pub enum Unhealthy {
         source: std::io::Error,
     },
     /// The answer did not come in time.
-    #[error("http://{address}: no answer within {TIMEOUT:?}")]
+    #[error("http://{address}: no answer within {within:?}")]
     TimedOut {
         /// Where it was asked.
         address: SocketAddr,
+        /// How long it was waited for.
+        within: Duration,
     },
 }
 
-/// Asks the sidecar whose probes are at `address`.
+/// Asks the sidecar whose probes, or for [`Question::Call`] whose proxy, are at `address`.
 ///
 /// # Errors
 /// [`Unhealthy`], whose text says where it was asked and what came back.
 pub async fn ask(address: SocketAddr, question: Question) -> Result<(), Unhealthy> {
-    let path = question.path();
-    let answer = timeout(TIMEOUT, get(address, path))
+    let (path, within) = (question.path(), question.timeout());
+    let answer = timeout(within, get(address, path))
         .await
-        .map_err(|_| Unhealthy::TimedOut { address })?
+        .map_err(|_| Unhealthy::TimedOut { address, within })?
         .map_err(|source| Unhealthy::Unreachable { address, source })?;
-    if answer.starts_with("HTTP/1.1 200 ") {
+    if question.is_content(&answer) {
         return Ok(());
     }
     Err(Unhealthy::Refused { address, path, answer: summary(&answer) })
@@ -99,6 +124,14 @@ fn summary(answer: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_content_with_any_answer_but_a_fault_of_a_server() {
+        let content = |status| Question::Call.is_content(&format!("HTTP/1.1 {status} Reason\r\n\r\n"));
+        assert!([200, 204, 301, 401, 404].into_iter().all(content));
+        assert!(![500, 502, 503].into_iter().any(content));
+        assert!(!Question::Call.is_content("SSH-2.0-x"));
+    }
 
     #[test]
     fn the_summary_is_the_status_and_why() {

@@ -47,11 +47,8 @@ pub async fn serve(listener: TcpListener, service: Service, draining: Cancellati
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(service.max_connections.min(Semaphore::MAX_PERMITS)));
     while let Some((stream, place)) = accept(&listener, &places, &draining).await {
-        let connection = serve_connection(stream, service.clone(), draining.clone());
-        drain.spawn(connections.track_future(async move {
-            connection.await;
-            drop(place);
-        }));
+        let connection = serve_connection(stream, service.clone(), draining.clone(), place);
+        drain.spawn(connections.track_future(connection));
     }
     drop(listener);
     connections.close();
@@ -94,9 +91,13 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Serves one connection to its end.
-async fn serve_connection<S>(stream: S, service: Service, draining: CancellationToken)
-where
+/// Serves one connection to its end, and holds its place until then.
+async fn serve_connection<S>(
+    stream: S,
+    service: Service,
+    draining: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut connection = pin!(
@@ -159,7 +160,8 @@ mod tests {
     /// The client's end of a connection to `router`.
     fn connect(drain: &Drain, router: Router) -> DuplexStream {
         let (client, stream) = duplex(1024);
-        drain.spawn(serve_connection(stream, mk_service(router, 1), drain.draining()));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        drain.spawn(serve_connection(stream, mk_service(router, 1), drain.draining(), place));
         client
     }
 

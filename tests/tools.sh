@@ -36,6 +36,7 @@ check() {
         fi
         ;;
     setpriv) command -v setpriv >/dev/null || lacks "setpriv" "apt-get install util-linux" ;;
+    cc) command -v cc >/dev/null || lacks "a C compiler" "apt-get install gcc libc6-dev" ;;
     systemd-analyze) command -v systemd-analyze >/dev/null || lacks "systemd-analyze" "apt-get install systemd" ;;
     npm) command -v npm >/dev/null || lacks "npm" "apt-get install npm" ;;
     *) command -v "$1" >/dev/null || lacks "$1" "apt-get install $1" ;;

@@ -35,7 +35,7 @@ pub(super) enum Subcommand {
     Crd,
     /// Validate policy files offline
     Check(CheckArgs),
-    /// Ask the local probe; exit code 1 when it says no
+    /// Ask the local probe, or the upstream through the proxy; exit code 1 when it says no
     Healthcheck(HealthcheckArgs),
 }
 
@@ -159,9 +159,20 @@ pub(super) struct HealthcheckArgs {
     #[arg(long, env = "SIDECAR_METRICS_PORT", value_name = "PORT", value_parser = whole::<u16>(1..=65_535))]
     #[arg(default_value_t = ADMIN_PORT)]
     metrics_port: u16,
+    /// Address of the proxy, for --call
+    #[arg(long, env = "SIDECAR_HOST", value_name = "ADDRESS", value_parser = ip_address)]
+    #[arg(default_value_t = Ipv4Addr::LOCALHOST.into())]
+    host: IpAddr,
+    /// Port of the proxy, for --call
+    #[arg(long, env = "SIDECAR_PORT", value_parser = whole::<u16>(1..=65_535))]
+    #[arg(default_value_t = PROXY_PORT)]
+    port: u16,
     /// Ask whether requests are taken, rather than whether a restart would help
     #[arg(long)]
     readiness: bool,
+    /// Ask the upstream for its models through the proxy; any answer but a server's fault will do
+    #[arg(long, conflicts_with = "readiness")]
+    call: bool,
 }
 
 impl RunArgs {
@@ -201,15 +212,22 @@ impl DemoArgs {
 }
 
 impl HealthcheckArgs {
-    /// An address to listen on everywhere is none to connect to: the local one is meant.
     pub(super) fn resolve(self) -> (SocketAddr, Question) {
-        let host = match self.metrics_host {
-            IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            host @ (IpAddr::V4(_) | IpAddr::V6(_)) => host,
+        let (host, port, question) = match (self.call, self.readiness) {
+            (true, _) => (self.host, self.port, Question::Call),
+            (false, true) => (self.metrics_host, self.metrics_port, Question::Ready),
+            (false, false) => (self.metrics_host, self.metrics_port, Question::Live),
         };
-        let question = if self.readiness { Question::Ready } else { Question::Live };
-        (SocketAddr::new(host, self.metrics_port), question)
+        (SocketAddr::new(reachable(host), port), question)
+    }
+}
+
+/// An address to listen on everywhere is none to connect to: the local one is meant.
+fn reachable(host: IpAddr) -> IpAddr {
+    match host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host @ (IpAddr::V4(_) | IpAddr::V6(_)) => host,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, header};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -86,7 +86,7 @@ async fn answer(
     }
     if !matching::paces_method(&shared.settings().matching, &head.method) {
         exchange.is_unpaced();
-        return shared.pass(head, url, Outgoing::streamed(body), exchange).await;
+        return Box::pin(shared.pass(head, url, Outgoing::streamed(body), exchange)).await;
     }
     let body = shared.collect(body, &head.headers).await?;
     exchange.received(body.bytes().len());
@@ -97,7 +97,8 @@ async fn answer(
     exchange.names_model(model.as_deref());
     if !matching::paces_model(&settings.matching, model.as_deref()) {
         exchange.is_unpaced();
-        return shared.pass(head, url, Outgoing::buffered(body, Box::new(|| ())), exchange).await;
+        let body = Outgoing::buffered(body, Box::new(|| ()));
+        return Box::pin(shared.pass(head, url, body, exchange)).await;
     }
 
     let priority = wanted_priority(&head.headers, settings.queue.default_priority)?;
@@ -105,17 +106,31 @@ async fn answer(
     let deadline = exchange.patience(&settings).until.map_or(deadline, |until| until.min(deadline));
 
     let wanted = Wanted { priority, arrived: came.whole, deadline };
-    let headers = outbound_headers(head.headers);
-    let call = Call { method: head.method, url, headers, body, model, deadline };
+    let (method, headers) = kept_while_waiting(head);
+    let call = Call { method, url, headers, body, model, deadline };
     exchange.queues(priority);
     attempts::await_workers(shared, &call, &settings, exchange).await?;
     let permit = shared.turn(wanted, &settings, exchange).await?;
-    attempts::run(shared, &call, permit, exchange).await
+    // Boxed as `pass` is: those who wait, who may be thousands, have no room reserved for what comes after.
+    Box::pin(attempts::run(shared, &call, permit, exchange)).await
+}
+
+/// What of a request's head is sent, in memory of its own: hyper's values are parts of the 8 KiB block that
+/// they were read into, and would hold it for as long as the request waits.
+fn kept_while_waiting(head: Parts) -> (Method, HeaderMap) {
+    let shared = outbound_headers(head.headers);
+    let mut headers = HeaderMap::with_capacity(shared.keys_len());
+    for (name, value) in &shared {
+        let mut own = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+        own.set_sensitive(value.is_sensitive());
+        headers.append(name, own);
+    }
+    (head.method, headers)
 }
 
 /// The priority a request names, else `default`; naming nothing is naming none.
 fn wanted_priority(headers: &HeaderMap, default: Priority) -> Result<Priority, Failure> {
-    let values = headers.get_all(headers::PRIORITY_WANTED).iter().map(http::HeaderValue::as_bytes);
+    let values = headers.get_all(headers::PRIORITY_WANTED).iter().map(HeaderValue::as_bytes);
     let mut words = values.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
     let Some(word) = words.next() else { return Ok(default) };
     if words.next().is_some() {
@@ -259,7 +274,7 @@ impl Shared {
             pace.write(&mut answer.headers);
         }
         if exchange.is_passthrough() {
-            answer.headers.insert(headers::REASON, http::HeaderValue::from_static("passthrough"));
+            answer.headers.insert(headers::REASON, HeaderValue::from_static("passthrough"));
         }
         if let Some(should_retry) = should_retry {
             headers::write_should_retry(&mut answer.headers, should_retry);

@@ -12,6 +12,15 @@ VALUES += ["--set", "networkPolicy.namespaces={team-a},networkPolicy.application
 VALUES += ['rbac.readers=[{"namespace": "team-a", "serviceAccounts": ["my-app"], "policies": ["nvidia"]}]']
 KINDS = "crd,clusterroles,roles,rolebindings,configmaps,networkpolicies"
 KINDS += ",mutatingadmissionpolicies,mutatingadmissionpolicybindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+LEFT_BEHIND = {
+    "CustomResourceDefinition/ratelimitpolicies.pacer.dev", "MutatingAdmissionPolicy/pacer-inject-parameters",
+    "MutatingAdmissionPolicyBinding/pacer-inject-parameters",
+}
+POD = {
+    "apiVersion": "v1", "kind": "Pod",
+    "metadata": {"name": "app", "namespace": "team-b", "labels": {"pacer.dev/inject": "true", "pacer.dev/policy": "nvidia"}},
+    "spec": {"containers": [{"name": "app", "image": "registry.example.com/app"}]},
+}
 RELEASE = ["pacer", str(CHART), "--namespace", "pacer-system"]
 
 
@@ -73,10 +82,16 @@ class Release(unittest.TestCase):
         with self.subTest("the definition and the policies stay, and the next release takes them over"):
             self.kubectl("apply", "--namespace=team-a", f"--filename={ROOT / 'manifests/examples/nvidia-free-tier.yaml'}")
             self.server.helm("uninstall", "pacer", "--namespace", "pacer-system")
-            self.assertEqual(list(self.versions()), ["CustomResourceDefinition/ratelimitpolicies.pacer.dev"])
+            self.assertEqual(set(self.versions()), LEFT_BEHIND)
             self.kubectl("get", "ratelimitpolicies.pacer.dev/nvidia", "--namespace=team-a")
             self.server.helm("install", *RELEASE, *VALUES)
             self.kubectl("get", "ratelimitpolicies.pacer.dev/nvidia", "--namespace=team-a")
+
+        with self.subTest("the next release reads the ConfigMap of a namespace that is new"):
+            self.kubectl("create", "namespace", "team-b")
+            self.kubectl("create", "configmap", "pacer", "--namespace=team-b", "--from-literal=upstream=http://team-b.test/v1")
+            self.server.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "team-b"}})
+            self.server.wait("its pods are injected", lambda: "http://team-b.test/v1" in json.dumps(self.server.admit(POD)))
 
 
 if __name__ == "__main__":

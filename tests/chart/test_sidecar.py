@@ -24,7 +24,7 @@ def plain(cel: str) -> object:
 
 def injected(text: str) -> tuple[dict, dict]:
     """The container that the policy injects: without a key's Secret, and with one."""
-    [policy] = of_kind("MutatingAdmissionPolicy", text)
+    [policy] = [item for item in of_kind("MutatingAdmissionPolicy", text) if item["metadata"]["name"] == "pacer-inject"]
     expression = policy["spec"]["mutations"][0]["jsonPatch"]["expression"]
     [(without, with_key)] = re.findall(r'variables\.secret == "" \?\n(dyn\(.*\)) :\n(dyn\(.*\))\n', expression)
     return plain(without), plain(with_key)

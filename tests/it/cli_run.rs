@@ -1,7 +1,9 @@
 //! `pacer run` and `pacer healthcheck` as processes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
+use std::thread;
 
 use crate::support::process::{Call, Sidecar, pacer, run};
 
@@ -39,6 +41,32 @@ fn healthcheck_asks_the_probes() {
     let (code, stdout, stderr) = run(&["healthcheck", "--metrics-port", &port], &[]);
     assert_eq!((code, stdout.as_str(), stderr.lines().count()), (1, "", 1), "{stderr}");
     assert!(stderr.contains(&format!("127.0.0.1:{port} does not answer")), "{stderr}");
+}
+
+#[test]
+fn healthcheck_calls_the_upstream_through_the_proxy() {
+    let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("--upstream=http://{}/v1", upstream.local_addr().unwrap());
+    let sidecar = Sidecar::start(&[&url], &[]);
+    let port = sidecar.proxy.port().to_string();
+    let variables = [("SIDECAR_PORT", port.as_str()), ("SIDECAR_HOST", "0.0.0.0")];
+    let answering = thread::spawn(move || {
+        let (mut call, _) = upstream.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&call).read_line(&mut line).unwrap();
+        call.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").unwrap();
+        line
+    });
+    assert_eq!(run(&["healthcheck", "--call"], &variables), (0, String::new(), String::new()));
+    assert_eq!(answering.join().unwrap(), "GET /v1/models HTTP/1.1\r\n");
+
+    // The upstream is gone.
+    let (code, stdout, stderr) = run(&["healthcheck", "--call"], &variables);
+    assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+    assert!(
+        stderr.contains("/v1/models: 502 Bad Gateway") && stderr.contains("upstream_unreachable"),
+        "{stderr}"
+    );
 }
 
 #[test]
