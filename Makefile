@@ -46,7 +46,7 @@ release: ## Build the release binary, which `clients`, `monitoring` and `page` t
 
 .PHONY: dist
 dist: ## Build what ships: smallest and fastest, slow to link
-	cargo build --locked --profile dist --bin pacer
+	cargo build --locked --profile dist --package pacer
 	@ls -l $(TARGET_DIR)/dist/pacer
 
 .PHONY: fmt
@@ -59,7 +59,6 @@ lint: ## Check the format, then every lint, with no warning allowed
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test cluster -- -D warnings
 	cargo clippy --locked --lib --test it --features fault-injection -- -D warnings
-	cargo clippy --locked --package pacer-e2e-app --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
 		cargo doc --locked --no-deps --document-private-items --quiet
 
@@ -70,7 +69,6 @@ generate: ## Renew what is made from the types: crd/ and docs/policy-reference.m
 .PHONY: unit
 unit: ## Run the Rust tests, which need nothing but Rust (ARGS="--test it drain")
 	cargo test --locked $(ARGS)
-	cargo test --locked --package pacer-e2e-app
 
 .PHONY: cluster
 cluster: tools ## Run the tests against a real API server (ARGS="faults")

@@ -40,7 +40,7 @@ epoch="${SOURCE_DATE_EPOCH:-0}"
 export SOURCE_DATE_EPOCH=0
 
 # The explicit target keeps the flags away from build scripts and procedural macros, which cannot be static.
-cargo build --locked --profile dist --target "$host" --bin pacer ${PACER_FEATURES:+--features "$PACER_FEATURES"}
+cargo build --locked --profile dist --target "$host" --package pacer ${PACER_FEATURES:+--features "$PACER_FEATURES"}
 cargo build --locked --target "$host" --package pacer-roots
 
 root="$out/rootfs"
