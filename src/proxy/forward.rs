@@ -106,26 +106,13 @@ async fn answer(
     let deadline = exchange.patience(&settings).until.map_or(deadline, |until| until.min(deadline));
 
     let wanted = Wanted { priority, arrived: came.whole, deadline };
-    let (method, headers) = kept_while_waiting(head);
+    let (method, headers) = outbound_head(head);
     let call = Call { method, url, headers, body, model, deadline };
     exchange.queues(priority);
     attempts::await_workers(shared, &call, &settings, exchange).await?;
     let permit = shared.turn(wanted, &settings, exchange).await?;
     // Boxed as `pass` is: those who wait, who may be thousands, have no room reserved for what comes after.
     Box::pin(attempts::run(shared, &call, permit, exchange)).await
-}
-
-/// What of a request's head is sent, in memory of its own: hyper's values are parts of the 8 KiB block that
-/// they were read into, and would hold it for as long as the request waits.
-fn kept_while_waiting(head: Parts) -> (Method, HeaderMap) {
-    let shared = outbound_headers(head.headers);
-    let mut headers = HeaderMap::with_capacity(shared.keys_len());
-    for (name, value) in &shared {
-        let mut own = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
-        own.set_sensitive(value.is_sensitive());
-        headers.append(name, own);
-    }
-    (head.method, headers)
 }
 
 /// The priority a request names, else `default`; naming nothing is naming none.
@@ -148,6 +135,11 @@ fn outbound_headers(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     headers
+}
+
+/// What of a request's head is sent. Nothing else of it is kept while the request waits.
+fn outbound_head(head: Parts) -> (Method, HeaderMap) {
+    (head.method, headers::unshared(&outbound_headers(head.headers)))
 }
 
 impl Shared {

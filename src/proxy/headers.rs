@@ -39,6 +39,18 @@ pub(super) fn strip_ours(headers: &mut HeaderMap) {
     }
 }
 
+/// The same in memory of their own: hyper's values are parts of the 8 KiB block that they were read into, and
+/// would hold it for as long as a request waits.
+pub(super) fn unshared(headers: &HeaderMap) -> HeaderMap {
+    let mut own = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let mut copy = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+        copy.set_sensitive(value.is_sensitive());
+        own.append(name, copy);
+    }
+    own
+}
+
 /// What every answer to a paced request says about the pace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -141,6 +153,24 @@ fn text(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unshared_headers_are_equal_and_hold_nothing_of_the_block_they_came_in() {
+        let block = bytes::Bytes::from(b"key one two \xff".to_vec());
+        let value = |range| HeaderValue::from_maybe_shared(block.slice(range)).unwrap();
+        let mut shared = HeaderMap::new();
+        let mut key = value(0..3);
+        key.set_sensitive(true);
+        shared.append("authorization", key);
+        for range in [4..7, 8..11, 12..13] {
+            shared.append("x-many", value(range));
+        }
+        let own = unshared(&shared);
+        assert_eq!(own, shared);
+        assert!(own["authorization"].is_sensitive());
+        drop(shared);
+        assert!(block.is_unique());
+    }
 
     #[test]
     fn durations_are_spelled_as_go_does() {
