@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -51,7 +51,11 @@ pub(super) fn relay(
     response
 }
 
+/// Whether events can be told in its bytes. They pass as the upstream packs them, and are not unpacked to be counted.
 fn is_event_stream(headers: &HeaderMap) -> bool {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return false;
+    }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("text/event-stream")
@@ -166,5 +170,22 @@ impl http_body::Body for Relay {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_counted_only_where_they_can_be_told() {
+        let told = |kind: &str, encoding: Option<&str>| {
+            let encoding = encoding.map(|encoding| (CONTENT_ENCODING, encoding.parse().unwrap()));
+            is_event_stream(&[(CONTENT_TYPE, kind.parse().unwrap())].into_iter().chain(encoding).collect())
+        };
+        assert!(told("text/event-stream", None));
+        assert!(told("Text/Event-Stream; charset=utf-8", Some("identity")));
+        assert!(!told("text/event-stream", Some("gzip")), "of packed bytes no line is a line");
+        assert!(!told("application/json", None));
     }
 }
