@@ -20,9 +20,7 @@ after(() => browser.close());
 
 /** Gives a test an upstream, a sidecar and the page, and ends all three. Nothing may go wrong in the page but `expected`. */
 function claim(title, spec, body, { expected, ...options } = {}) {
-  test(title, { timeout: 4 * DEADLINE_MS }, async () => {
-    const upstream = await Upstream.start();
-    const sidecar = await Sidecar.start(upstream.baseUrl, spec);
+  const seen = async ({ upstream, sidecar }) => {
     const { page, faults } = await open(browser, sidecar.admin, options);
     page.setDefaultTimeout(DEADLINE_MS);
     try {
@@ -30,10 +28,24 @@ function claim(title, spec, body, { expected, ...options } = {}) {
       assert.deepEqual(faults.filter((fault) => !expected?.test(fault)), []);
     } finally {
       await page.context().close();
-      upstream.close();
+    }
+  };
+  test(title, { timeout: 4 * DEADLINE_MS }, () => withSidecar(spec, seen));
+}
+
+/** Ends what was begun, wherever it fails: a server that is left open would keep the whole run from ending. */
+async function withSidecar(spec, body) {
+  const upstream = await Upstream.start();
+  try {
+    const sidecar = await Sidecar.start(upstream.baseUrl, spec);
+    try {
+      await body({ upstream, sidecar });
+    } finally {
       await sidecar.stop();
     }
-  });
+  } finally {
+    upstream.close();
+  }
 }
 
 /** Sends a request that nobody waits for; its end is that of the test. */

@@ -40,11 +40,20 @@ export class Sidecar {
       stdio: ["ignore", "ignore", "pipe"],
     });
     sidecar.exited = once(sidecar.process, "exit");
-    const { proxy, metrics } = await sidecar.#addresses();
-    sidecar.baseUrl = `http://${proxy}/v1`;
-    sidecar.admin = `http://${metrics}`;
-    await eventually(async () => (await fetch(`${sidecar.admin}/readyz`)).ok, "a ready sidecar");
+    try {
+      await sidecar.#ready();
+    } catch (error) {
+      sidecar.process.kill("SIGKILL");
+      throw error;
+    }
     return sidecar;
+  }
+
+  async #ready() {
+    const { proxy, metrics } = await this.#addresses();
+    this.baseUrl = `http://${proxy}/v1`;
+    this.admin = `http://${metrics}`;
+    await eventually(async () => (await fetch(`${this.admin}/readyz`)).ok, "a ready sidecar");
   }
 
   /** Replaces the policy file as a whole. JSON is YAML. */
