@@ -58,6 +58,27 @@ function call(sidecar, priority) {
 const shows = (page, selector, text) =>
   eventually(async () => (await page.textContent(selector)).includes(text), `${text} in ${selector}`);
 
+const title = (page, wanted) => eventually(async () => wanted.test(await page.title()), `the title ${wanted}`);
+
+/** Lets `change` edit what the sidecar says before the page reads it. */
+const edit = (page, change) =>
+  page.route("**/dashboard/data", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: change(await response.json()) });
+  });
+
+/** Lets the page read so many answers. */
+async function answers(page, count) {
+  for (let answer = 0; answer < count; answer += 1) await page.waitForResponse("**/dashboard/data");
+}
+
+/** As the browser does it when somebody looks at another tab. */
+const hide = (page, hidden) =>
+  page.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { configurable: true, value });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+
 const width = (page, selector) => page.$eval(selector, (element) => element.getBoundingClientRect().width);
 
 claim("values change live, and the title tells how many wait", ONE_A_MINUTE, async ({ sidecar, page }) => {
@@ -110,9 +131,66 @@ claim("silence draws a veil, and the next answer lifts it", ONE_A_MINUTE, async 
   await shows(page, "#veil-text", "No data for");
   const colour = await page.$eval("#veil", (veil) => getComputedStyle(veil).backgroundColor);
   assert.match(colour, /0\.78\)$/, "what is below stays readable");
+  await title(page, /^No data/);
+  await page.click("#settings-summary");
+  assert.equal(await page.locator("details[open]").count(), 1, "and can be used");
   await page.context().setOffline(false);
   await page.waitForSelector("#veil", { state: "hidden" });
+  await title(page, /^0 waiting/);
 }, { expected: /ERR_INTERNET_DISCONNECTED/ });
+
+claim("a look at another tab lifts no veil", ONE_A_MINUTE, async ({ page }) => {
+  await page.context().setOffline(true);
+  await page.waitForSelector("#veil", { state: "visible" });
+  const silence = async () => Number((await page.textContent("#veil-text")).match(/(\d+) s/)[1]);
+  const before = await silence();
+  await page.evaluate(() => {
+    new MutationObserver(() => (window.lifted ||= document.querySelector("#veil").hidden)).observe(
+      document.querySelector("#veil"),
+      { attributes: true },
+    );
+  });
+  await hide(page, true);
+  await hide(page, false);
+  await eventually(async () => (await silence()) > before + 1, "more silence");
+  assert.equal(await page.evaluate(() => window.lifted ?? false), false);
+}, { expected: /ERR_INTERNET_DISCONNECTED/ });
+
+claim("the title of a tab that nobody sees claims nothing", ONE_A_MINUTE, async ({ page }) => {
+  await title(page, /^0 waiting/);
+  await hide(page, true);
+  await title(page, /^Pacer$/);
+  await hide(page, false);
+  await title(page, /^0 waiting/);
+});
+
+claim("an answer that cannot be shown is none", ONE_A_MINUTE, async ({ page }) => {
+  await shows(page, "#waiting", "0");
+  await edit(page, ({ history, ...rest }) => rest);
+  await page.waitForSelector("#veil", { state: "visible" });
+});
+
+claim("a sidecar of another version gets its own page", ONE_A_MINUTE, async ({ page }) => {
+  await shows(page, "#waiting", "0");
+  await page.evaluate(() => (window.old = true));
+  await edit(page, ({ status, ...rest }) => ({ ...rest, status: { ...status, version: "99.0.0" } }));
+  await eventually(async () => !(await page.evaluate(() => window.old).catch(() => true)), "another page");
+  await shows(page, "#who", "99.0.0");
+});
+
+claim("a reader's place in the chart is left alone while nothing is new", ONE_A_MINUTE, async ({ page }) => {
+  await edit(page, (data) => ({ ...data, history: { every_seconds: 5, length: 180, points: [[1, 1, 0], [1, 0, 0]] } }));
+  await eventually(async () => (await page.$$("#chart-table tr")).length === 1, "one minute");
+  const row = await page.$("#chart-table tr");
+  await answers(page, 3);
+  assert.ok(await row.evaluate((element) => element.isConnected));
+});
+
+claim("a list of nothing is shown as that", ONE_A_MINUTE, ({ page }) => shows(page, "#settings", "readiness.gatesnone"));
+
+claim("where the policy only observes, nobody is said to be held back", { ...ONE_A_MINUTE, mode: "Observe" }, ({ page }) =>
+  shows(page, "#pace-next", "only observes"),
+);
 
 claim("a sidecar that comes back at its address is seen without a reload", ONE_A_MINUTE, async ({ upstream, sidecar, page }) => {
   await shows(page, "#settings-summary", "1 a minute");

@@ -6,6 +6,7 @@ import { draw, tabulate } from "./chart.js";
 const ASK_EVERY_MS = 1_000;
 const GIVE_UP_AFTER_MS = 3_000;
 const VEIL_AFTER_MS = 5_000;
+const TITLE = document.title;
 const PRIORITIES = ["urgent", "high", "normal", "low"];
 
 const STATES = {
@@ -47,6 +48,16 @@ function say(id, text) {
   if (by(id).textContent !== String(text)) by(id).textContent = text;
 }
 
+const shown = new Map();
+
+/** Shows a value only where it is other than what was shown by that name, for the same reason. */
+function ifNew(name, value, present) {
+  const text = JSON.stringify(value);
+  if (shown.has(name) && shown.get(name) === text) return;
+  present(value);
+  shown.set(name, text);
+}
+
 const percent = (part, whole) => `${Math.min(100, whole > 0 ? (100 * part) / whole : 0).toFixed(1)}%`;
 
 function duration(seconds) {
@@ -70,7 +81,8 @@ function spread(id, values, unit) {
   quantiles(values, unit).forEach((text, index) => (cells[index].textContent = text));
 }
 
-function nextStep({ gate, retreat }) {
+function nextStep({ gate, retreat, settings }) {
+  if (settings.mode === "Observe") return "every request leaves at once: the policy only observes.";
   const { state, base_rpm: base, next_step_seconds: step } = retreat;
   const next = [];
   if (gate.closed_seconds > 0) {
@@ -155,7 +167,7 @@ function showLanes({ status: { queue }, waits }) {
 
 /** `[path, value]` of every leaf. */
 function leaves(value, path = []) {
-  if (Array.isArray(value) && value.every((item) => item?.name)) {
+  if (Array.isArray(value) && value.length && value.every((item) => item?.name)) {
     return value.flatMap(({ name, ...rest }) => leaves(rest, [...path, name]));
   }
   if (value !== null && typeof value === "object" && !Array.isArray(value)) {
@@ -163,8 +175,6 @@ function leaves(value, path = []) {
   }
   return [[path.join("."), Array.isArray(value) ? value.join(", ") || "none" : String(value)]];
 }
-
-let settingsShown = "";
 
 function showSettings({ policy, settings }) {
   const { name, namespace, generation, source, state, reason, rejected } = policy;
@@ -176,9 +186,10 @@ function showSettings({ policy, settings }) {
   const { rate, queue, mode } = settings;
   const full = queue.whenFull === "Passthrough" ? "then pass through" : "then refuse";
   say("settings-summary", `${mode}: ${rate.requestsPerMinute} a minute, burst ${rate.capacity}, ${queue.maxDepth} may wait, ${full}`);
-  const text = JSON.stringify(settings);
-  if (text === settingsShown) return;
-  settingsShown = text;
+  ifNew("settings", settings, tabulateSettings);
+}
+
+function tabulateSettings(settings) {
   const rows = leaves(settings).map(([path, value]) => {
     const row = document.createElement("tr");
     const head = document.createElement("th");
@@ -210,15 +221,19 @@ function show(data) {
   showBucket(status);
   showUpstream(data);
   showLanes(data);
-  draw(by("chart"), history);
-  tabulate(by("chart-table"), history);
+  ifNew("history", history, () => {
+    draw(by("chart"), history);
+    tabulate(by("chart-table"), history);
+  });
   showSettings(status);
-  document.title = `${queue.total} waiting, ${retreat.effective_rpm} a minute${retreat.state === "normal" ? "" : ` (${retreat.state})`} – Pacer`;
+  // Nobody asks for a hidden tab, so its title would stay what it was.
+  document.title = document.hidden ? TITLE : `${queue.total} waiting, ${retreat.effective_rpm} a minute${retreat.state === "normal" ? "" : ` (${retreat.state})`} – Pacer`;
 }
 
 let heardAt = performance.now();
 let asking = false;
 let newest = null;
+let version;
 
 function veil() {
   const silence = performance.now() - heardAt;
@@ -227,6 +242,7 @@ function veil() {
   if (veiled) {
     say("veil-text", `No data for ${Math.round(silence / 1000)} s: what is below is old. Still asking, once a second.`);
     say("news", "No data: what is shown is old.");
+    document.title = `No data – ${TITLE}`;
   }
 }
 
@@ -236,13 +252,17 @@ async function ask() {
   try {
     const answer = await fetch("dashboard/data", { cache: "no-store", signal: AbortSignal.timeout(GIVE_UP_AFTER_MS) });
     if (answer.ok) {
-      newest = await answer.json();
+      const data = await answer.json();
+      // Started anew as another version: its own page knows its data.
+      if (data.status.version !== (version ??= data.status.version)) location.reload();
+      show(data);
+      tellNews(data);
+      // Not before: an answer that cannot be shown is none.
+      newest = data;
       heardAt = performance.now();
-      show(newest);
-      tellNews(newest);
     }
   } catch {
-    // No sidecar, or no answer in time: the veil says so, and the next second tries again.
+    // No sidecar, no answer in time, or none that can be shown: the veil says so, and the next second tries again.
   } finally {
     asking = false;
     veil();
@@ -254,8 +274,9 @@ setInterval(ask, ASK_EVERY_MS);
 setInterval(() => document.hidden || veil(), ASK_EVERY_MS);
 addEventListener("resize", () => newest && draw(by("chart"), newest.history));
 document.addEventListener("visibilitychange", () => {
-  // Nobody looked, so nobody asked: that is no silence of the sidecar's.
-  heardAt = performance.now();
+  if (document.hidden) document.title = TITLE;
+  // Nobody looked, so nobody asked: that is no silence of the sidecar's, unless it was silent before.
+  if (by("veil").hidden) heardAt = performance.now();
   ask();
 });
 ask();
