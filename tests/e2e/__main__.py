@@ -3,6 +3,7 @@
 With arguments, only those: a module (`test_drain`), a class or a test of it. With KUBECONFIG set, on that cluster."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ SUITE = Path(suite.__file__).resolve()
 
 
 def main(names: list[str]) -> int:
+    # So that whatever was begun is cleared away.
+    signal.signal(signal.SIGTERM, _interrupt)
     suite.load(names)  # a wrong name fails before anything is built
     transcript.begin()
     start = time.monotonic()
@@ -36,6 +39,10 @@ def on_own_node(names: list[str]) -> int:
     with namespaces.one_at_a_time():
         environment = os.environ | {"PACER_E2E_ARCHIVES": ":".join(map(str, archives))}
         return namespaces.run([sys.executable, "-B", str(SUITE), *names], environment)
+
+
+def _interrupt(number: int, _frame) -> None:
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

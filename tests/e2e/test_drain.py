@@ -24,6 +24,8 @@ class Drain(Case):
             self.cluster.delete(self.namespace, "pod", "drain")
             self.wait_for("the pod is gone", lambda: not self.cluster.items(self.namespace, "pods", "app=drain"))
             self.wait_for("its last answer is logged", lambda: answers().count("\n") >= REQUESTS)
+            # A watch may lag behind what a list says.
+            self.wait_for("its last state is told", lambda: all(seen("drain")[-1].ended(name) for name in ("app", "pacer")))
             states, calls = seen("drain"), [json.loads(line) for line in answers().splitlines()]
         self.assertEqual([call["status"] for call in calls], [200] * REQUESTS)
         self.assertEqual((self.counts()["completed"], len(self.counts()["arrivals_ms"])), (REQUESTS, REQUESTS))
