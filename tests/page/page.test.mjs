@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { DEADLINE_MS, Sidecar, eventually } from "../clients/node/sidecar.mjs";
-import { Upstream, rateLimited } from "../clients/node/upstream.mjs";
+import { DEADLINE_MS, Sidecar, eventually, withSidecar } from "../clients/node/sidecar.mjs";
+import { rateLimited } from "../clients/node/upstream.mjs";
 import { PHONE, launch, open } from "./browser.mjs";
 
 const PATIENT = ["Urgent", "High", "Normal", "Low"].map((name) => ({ name, maxWaitSeconds: 3600, minimumSharePercent: 0 }));
@@ -31,21 +31,6 @@ function claim(title, spec, body, { expected, ...options } = {}) {
     }
   };
   test(title, { timeout: 4 * DEADLINE_MS }, () => withSidecar(spec, seen));
-}
-
-/** Ends what was begun, wherever it fails: a server that is left open would keep the whole run from ending. */
-async function withSidecar(spec, body) {
-  const upstream = await Upstream.start();
-  try {
-    const sidecar = await Sidecar.start(upstream.baseUrl, spec);
-    try {
-      await body({ upstream, sidecar });
-    } finally {
-      await sidecar.stop();
-    }
-  } finally {
-    upstream.close();
-  }
 }
 
 /** Sends a request that nobody waits for; its end is that of the test. */

@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
-import { DEADLINE_MS, Sidecar, eventually } from "./sidecar.mjs";
-import { Upstream, brokenAfter, exhausted, failed, gate, insufficientQuota, rateLimited, streamed } from "./upstream.mjs";
+import { DEADLINE_MS, eventually, withSidecar } from "./sidecar.mjs";
+import { brokenAfter, exhausted, failed, gate, insufficientQuota, rateLimited, streamed } from "./upstream.mjs";
 
 const installed = createRequire(join(process.env.PACER_CLIENT_MODULES, "package.json"));
 
@@ -29,21 +29,16 @@ for (const name of ["openai-previous", "openai-latest"]) {
   const { OpenAI } = installed(name);
   const { VERSION } = installed(`${name}/version`);
 
-  /** Gives a test an upstream and a sidecar, and ends both. */
-  const claim = (title, spec, body) =>
-    test(title, { timeout: 4 * DEADLINE_MS }, async () => {
-      const upstream = await Upstream.start();
-      const sidecar = await Sidecar.start(upstream.baseUrl, spec);
+  /** Gives a test what runs, and clients of this version for it. */
+  const claim = (title, spec, body) => {
+    const called = ({ upstream, sidecar }) => {
       // Retries are off unless a test is about them, so that what the SDK tells is the first answer.
       const client = (changed = {}) =>
         new OpenAI({ baseURL: sidecar.baseUrl, apiKey: "sk", maxRetries: 0, timeout: DEADLINE_MS, ...changed });
-      try {
-        await body({ upstream, sidecar, client });
-      } finally {
-        await sidecar.stop();
-        upstream.close();
-      }
-    });
+      return body({ upstream, sidecar, client });
+    };
+    test(title, { timeout: 4 * DEADLINE_MS }, () => withSidecar(spec, called));
+  };
 
   const ask = async (client, prompt, options) =>
     (await client.chat.completions.create(user(prompt), options)).choices[0].message.content;

@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
+import { Upstream } from "./upstream.mjs";
+
 // Generous: it only decides how long a failing test takes.
 export const DEADLINE_MS = 30_000;
 
@@ -109,5 +111,20 @@ export class Sidecar {
         if (event.proxy && event.metrics) resolve(event);
       });
     });
+  }
+}
+
+/** Gives a test an upstream and a sidecar, and ends what was begun, wherever it fails: a server that is left open would keep the whole run from ending. */
+export async function withSidecar(spec, body) {
+  const upstream = await Upstream.start();
+  try {
+    const sidecar = await Sidecar.start(upstream.baseUrl, spec);
+    try {
+      await body({ upstream, sidecar });
+    } finally {
+      await sidecar.stop();
+    }
+  } finally {
+    upstream.close();
   }
 }
