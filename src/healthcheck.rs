@@ -16,6 +16,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// More of an answer than its status line and the line that says why is not read.
 const ANSWER_LIMIT: u64 = 4096;
 
+/// The `x-pacer-reason`s of an answer that is the upstream's; with any other it was not heard.
+const UPSTREAM_ANSWERED: [&str; 3] = ["passthrough", "upstream_rate_limited", "insufficient_quota"];
+
 /// Which question is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Question {
@@ -25,7 +28,7 @@ pub enum Question {
     /// `/readyz`: whether requests are taken.
     Ready,
     /// The API's list of models, through the proxy: whether the upstream answers. What it answers is its own matter,
-    /// as long as it is no fault of a server; the quota is not touched.
+    /// as long as it is no fault of a server. The quota is not touched, unless the policy paces GET as well.
     Call,
 }
 
@@ -50,6 +53,7 @@ impl Question {
             Self::Live | Self::Ready => answer.starts_with("HTTP/1.1 200 "),
             Self::Call => {
                 ["2", "3", "4"].iter().any(|class| answer.starts_with(&format!("HTTP/1.1 {class}")))
+                    && reason(answer).is_none_or(|reason| UPSTREAM_ANSWERED.contains(&reason))
             }
         }
     }
@@ -111,6 +115,14 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
+/// Why the sidecar has answered in the upstream's place, or changed its answer.
+fn reason(answer: &str) -> Option<&str> {
+    answer
+        .split("\r\n")
+        .take_while(|line| !line.is_empty())
+        .find_map(|line| line.strip_prefix("x-pacer-reason: "))
+}
+
 /// The status and the first line of the body, on one line.
 fn summary(answer: &str) -> String {
     let status = answer.lines().next().unwrap_or("an empty answer");
@@ -131,6 +143,18 @@ mod tests {
         assert!([200, 204, 301, 401, 404].into_iter().all(content));
         assert!(![500, 502, 503].into_iter().any(content));
         assert!(!Question::Call.is_content("SSH-2.0-x"));
+    }
+
+    #[test]
+    fn a_call_is_not_content_with_what_the_sidecar_says_by_itself() {
+        let content = |status, reason| {
+            Question::Call.is_content(&format!("HTTP/1.1 {status} X\r\nx-pacer-reason: {reason}\r\n\r\n"))
+        };
+        assert!(
+            !content(429, "queue_full") && !content(429, "would_miss_deadline") && !content(404, "not_found")
+        );
+        assert!(content(200, "passthrough") && content(429, "upstream_rate_limited"));
+        assert!(Question::Call.is_content("HTTP/1.1 200 OK\r\n\r\nx-pacer-reason: of the body"));
     }
 
     #[test]
